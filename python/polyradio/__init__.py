@@ -1,0 +1,1 @@
+"""polyradio: one Wi-Fi NIC shared by many virtual machines."""

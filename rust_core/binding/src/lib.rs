@@ -1,0 +1,20 @@
+//! `polyradio._core`: the core's types and functions for Python. No logic here; errors are translated in [`error`].
+
+use pyo3::prelude::*;
+
+mod capture;
+mod device;
+mod error;
+mod runtime;
+mod security;
+mod wire;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    wire::register(module)?;
+    capture::register(module)?;
+    security::register(module)?;
+    device::register(module)?;
+    runtime::register(module)
+}

@@ -1,0 +1,1 @@
+//! Airtime and the error model.

@@ -1,0 +1,1 @@
+//! The per-VM connection table (622).

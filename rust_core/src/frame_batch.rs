@@ -1,0 +1,126 @@
+//! Many frames in one buffer: the unit in which the data path works.
+
+/// Frames one behind the other in `data`; frame `i` is `data[offsets[i]..offsets[i + 1]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameBatch {
+    data: Vec<u8>,
+    offsets: Vec<u32>,
+}
+
+/// The offsets do not start at 0, fall somewhere, or do not end at the data's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidOffsets;
+
+impl Default for FrameBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FrameBatch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self { data: Vec::new(), offsets: vec![0] }
+    }
+
+    /// From a buffer and n + 1 offsets, checked once.
+    pub fn from_parts(data: Vec<u8>, offsets: Vec<u32>) -> Result<Self, InvalidOffsets> {
+        let starts_at_zero = offsets.first() == Some(&0);
+        let ends_at_length = offsets.last().map(|last| *last as usize) == Some(data.len());
+        if starts_at_zero && ends_at_length && offsets.is_sorted() {
+            Ok(Self { data, offsets })
+        } else {
+            Err(InvalidOffsets)
+        }
+    }
+
+    /// Appends a frame; false, and nothing is done, where the batch would pass 4 GiB.
+    pub fn push(&mut self, frame: &[u8]) -> bool {
+        let Ok(end) = u32::try_from(self.data.len().saturating_add(frame.len())) else { return false };
+        self.data.extend_from_slice(frame);
+        self.offsets.push(end);
+        true
+    }
+
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.offsets.truncate(1);
+    }
+
+    /// How many frames.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// True without frames.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Frame `index`.
+    pub fn frame(&self, index: usize) -> Option<&[u8]> {
+        let start = *self.offsets.get(index)? as usize;
+        let end = *self.offsets.get(index + 1)? as usize;
+        self.data.get(start..end)
+    }
+
+    /// Frame `index`, to be changed in place.
+    pub fn frame_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        let start = *self.offsets.get(index)? as usize;
+        let end = *self.offsets.get(index + 1)? as usize;
+        self.data.get_mut(start..end)
+    }
+
+    /// The frames in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).filter_map(|index| self.frame(index))
+    }
+
+    /// All octets.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// n + 1 offsets.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// The buffer and the offsets.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
+        (self.data, self.offsets)
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for FrameBatch {
+    fn from_iter<T: IntoIterator<Item = &'a [u8]>>(frames: T) -> Self {
+        let mut batch = Self::new();
+        for frame in frames {
+            batch.push(frame);
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_back_as_they_were_pushed() {
+        let frames: [&[u8]; 3] = [b"one", b"", b"three"];
+        let batch: FrameBatch = frames.into_iter().collect();
+        assert_eq!(batch.len(), 3);
+        assert!(batch.iter().eq(frames));
+        let (data, offsets) = batch.clone().into_parts();
+        assert_eq!(FrameBatch::from_parts(data, offsets), Ok(batch));
+    }
+
+    #[test]
+    fn offsets_that_do_not_fit_are_refused() {
+        for offsets in [vec![], vec![0], vec![1, 3], vec![0, 2, 1, 3], vec![0, 4]] {
+            assert_eq!(FrameBatch::from_parts(b"abc".to_vec(), offsets), Err(InvalidOffsets));
+        }
+    }
+}

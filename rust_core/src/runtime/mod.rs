@@ -1,0 +1,1 @@
+//! Wires devices, ports, access points and the air, and moves the time.

@@ -1,0 +1,1 @@
+//! AES-CCM (RFC 3610) for any nonce and tag length.

@@ -1,0 +1,1 @@
+//! One installed key: its cipher, its transmit packet number, its replay counters.

@@ -1,0 +1,1 @@
+//! Data frames: LLC/SNAP bodies, A-MSDUs, to and from Ethernet.

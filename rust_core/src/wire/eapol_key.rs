@@ -1,0 +1,1 @@
+//! EAPOL-Key frames (IEEE 802.11-2020 12.7.2).

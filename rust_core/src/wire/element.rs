@@ -1,0 +1,1 @@
+//! Elements of management frames (IEEE 802.11-2020 9.4.2).

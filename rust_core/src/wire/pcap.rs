@@ -1,0 +1,1 @@
+//! The classic pcap file, read.

@@ -1,0 +1,1 @@
+//! The pcapng file, read and written.

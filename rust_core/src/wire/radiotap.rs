@@ -1,0 +1,1 @@
+//! The radiotap header, read and written.
