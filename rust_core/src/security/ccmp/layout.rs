@@ -95,9 +95,11 @@ impl Layout {
     /// Nonce flags, transmitter address, packet number (IEEE 802.11-2020 12.5.3.3.4).
     pub(super) fn nonce(&self, number: PacketNumber) -> [u8; 13] {
         let management = if self.is_data() { 0 } else { NONCE_MANAGEMENT };
-        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = self.addresses;
-        let [pn5, pn4, pn3, pn2, pn1, pn0] = number.to_be_octets();
-        [self.priority().value() | management, a, b, c, d, e, f, pn5, pn4, pn3, pn2, pn1, pn0]
+        let transmitter = self.addresses.iter().skip(6).take(6);
+        let mut nonce = [self.priority().value() | management; 13];
+        let parts = transmitter.copied().chain(number.to_be_octets());
+        nonce.iter_mut().skip(1).zip(parts).for_each(|(to, from)| *to = from);
+        nonce
     }
 
     const fn is_data(&self) -> bool {
