@@ -8,6 +8,7 @@
 //! Promise: octets in, octets out, no I/O, no clock, no panic; every frame that goes no further has a counted reason.
 
 pub mod connection_table;
+pub mod counters;
 pub mod device;
 pub mod drop_reason;
 pub mod radio_schedule;
@@ -17,4 +18,6 @@ pub mod virtual_mac;
 pub mod vm_differentiator;
 pub mod vm_init;
 
+pub use counters::Counters;
+pub use device::{Device, DeviceConfig};
 pub use drop_reason::{DropCounters, DropReason};
