@@ -1,6 +1,8 @@
 //! A host and an air for one device: builds calls and frames, reads what comes back.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this module")]
 
+use core::time::Duration;
+
 use polyradio_core::air::{AirStation, Burst, Reception, TransmitReport};
 use polyradio_core::device::{Device, DeviceConfig, DropReason};
 use polyradio_core::frame_batch::FrameBatch;
@@ -83,10 +85,7 @@ impl Bench {
 
     pub fn stand_on(&mut self, channel: u8) {
         self.schedule(&[(channel, 20_000)]).expect("one slot");
-        while let Some(next) = self.device.poll_timeout().filter(|_| self.device.channel().is_none()) {
-            self.now = next;
-            self.device.handle_timeout(next);
-        }
+        self.run_until(self.now + Duration::from_millis(5));
         assert_eq!(self.device.channel(), Some(channel));
     }
 
