@@ -9,7 +9,7 @@ use crate::wire::mac_header::{self, MacHeader, SequenceControl};
 
 /// A beacon that is sent again and again.
 #[derive(Debug)]
-pub struct Beacon {
+pub(super) struct Beacon {
     /// Up to where the TIM element goes.
     head: Vec<u8>,
     /// From there on.
@@ -24,7 +24,7 @@ impl Beacon {
     ///
     /// # Errors
     /// It is no beacon, or its elements cannot be read.
-    pub fn new(frame: &[u8], interval_tu: u16, now: Instant) -> Result<Self, ParseError> {
+    pub(super) fn new(frame: &[u8], interval_tu: u16, now: Instant) -> Result<Self, ParseError> {
         let header = MacHeader::parse(frame)?;
         if !header.frame_control.is_management(management_subtype::BEACON) {
             return Err(ParseError::Invalid { what: "beacon subtype", value: u64::from(header.frame_control.0), at: 0 });
@@ -36,12 +36,12 @@ impl Beacon {
     }
 
     /// When the next beacon becomes due.
-    pub const fn next(&self) -> Instant {
+    pub(super) const fn next(&self) -> Instant {
         self.next
     }
 
     /// Time has passed. Beacons that were missed are not made up for.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.next <= now {
             self.is_due = true;
             let interval = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
@@ -50,12 +50,12 @@ impl Beacon {
     }
 
     /// True where a beacon waits for the medium.
-    pub const fn is_due(&self) -> bool {
+    pub(super) const fn is_due(&self) -> bool {
         self.is_due
     }
 
     /// Appends the beacon that is sent now.
-    pub fn emit(&mut self, traffic: &TrafficMap, has_group: bool, sequence: u16, now: Instant, out: &mut Vec<u8>) {
+    pub(super) fn emit(&mut self, traffic: &TrafficMap, has_group: bool, sequence: u16, now: Instant, out: &mut Vec<u8>) {
         self.is_due = false;
         let start = out.len();
         out.extend_from_slice(&self.head);
@@ -72,7 +72,7 @@ impl Beacon {
 
 /// Which stations have frames waiting: one bit for each association identifier.
 #[derive(Debug)]
-pub struct TrafficMap([u8; MAP_LENGTH]);
+pub(super) struct TrafficMap([u8; MAP_LENGTH]);
 
 impl Default for TrafficMap {
     fn default() -> Self {
@@ -82,7 +82,7 @@ impl Default for TrafficMap {
 
 impl TrafficMap {
     /// Frames wait for that station, or none any more.
-    pub fn set(&mut self, association_id: u16, is_waiting: bool) {
+    pub(super) fn set(&mut self, association_id: u16, is_waiting: bool) {
         if let Some(octet) = self.0.get_mut(usize::from(association_id / 8)) {
             let bit = 1 << (association_id % 8);
             *octet = if is_waiting { *octet | bit } else { *octet & !bit };

@@ -187,6 +187,11 @@ impl AccessPoint {
         &mut self.to_wire
     }
 
+    /// The wired side had no room for so many frames.
+    pub fn count_refused(&mut self, frames: usize) {
+        (0..frames).for_each(|_| self.counters.drops.count(DropReason::QueueFull));
+    }
+
     /// A management frame or an EAPOL data frame, opened.
     pub fn poll_frame(&mut self) -> Option<Vec<u8>> {
         self.to_control.pop_front()

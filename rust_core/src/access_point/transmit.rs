@@ -455,8 +455,8 @@ const fn seal_failure(error: SealError) -> DropReason {
 }
 
 /// How often a frame is sent before it counts as not acknowledged.
-pub const RETRY_LIMIT: u8 = 7;
+const RETRY_LIMIT: u8 = 7;
 /// Airtime of one opportunity (that of AC_VO, IEEE 802.11-2020 Table 9-155).
-pub const TXOP_LIMIT: Duration = Duration::from_micros(1504);
+const TXOP_LIMIT: Duration = Duration::from_micros(1504);
 const FRAMES_PER_TURN: usize = 16;
 const ANSWERS_PER_BURST: usize = 4;
