@@ -107,7 +107,7 @@ loss = 2
         "tiem (line 3): unknown key; did you mean 'time'?",
         "device.urll (line 6): unknown key; did you mean 'url'?",
         "access_point[0].channel (line 11): there is no channel 15: 1 to 14, or 36, 40, ... 177",
-        "access_point[0].passphrase (line 12): a passphrase has 8 to 63 printable ASCII characters; a PSK has 64 hex digits",
+        f"access_point[0].passphrase (line 12): {PASSPHRASE_RULE}",
         "vm[0].name (line 16): name ap is taken: access_point[0].name has it",
         "vm[0].network (line 17): no access point has the SSID 'offcie'; did you mean 'office'?",
         "vm[0].mac (line 18): MAC address 02:00:00:00:00:01 is taken: access_point[0].bssid has it",

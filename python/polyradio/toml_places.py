@@ -44,7 +44,7 @@ def key_places(text: str) -> dict[Path, int]:
         if depth == 0 and (header := _HEADER.match(line)):
             table = _open_table(_parts(header[2]), header[1] == "[[", counts)
             places.setdefault(table, number)
-            if isinstance(table[-1], int):
+            if table and isinstance(table[-1], int):
                 places.setdefault(table[:-1], number)
             continue
         value = line
