@@ -1,6 +1,6 @@
 //! The host API codec against `tests/vectors/host_api`, which the Python and gateware tests read too.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 use polyradio_core::host_api::call::{
     CallError, CipherSuite, Connection, ConnectionState, HostCall, KeyScope, Parameters, Slot, SlotList,
