@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the real path is, measured, never assumed."""

@@ -1,0 +1,107 @@
+"""The whole path in virtual time: guest -> host driver -> device -> air -> access point -> wired side.
+
+Every frame is built from Ethernet, tagged, looked up, sealed with its VM's own key, put on the air, heard, checked for
+replay, opened and bridged. The air is ideal (a frame takes a microsecond), so that the figure is the software's.
+
+    python -m polyradio.bench.whole_path
+"""
+
+import time
+from dataclasses import dataclass
+
+from polyradio import _core, host_api
+
+CCMP_128 = 4
+_BSSID = bytes.fromhex("020000ff0001")
+_WIRED = bytes.fromhex("0200000a0001")
+
+
+@dataclass(frozen=True, slots=True)
+class WholePathResult:
+    """One measurement."""
+
+    vms: int
+    octets: int
+    frames: int
+    seconds: float
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames delivered to the wired side in a second of one core."""
+        return self.frames / self.seconds
+
+
+def _address(vm: int) -> bytes:
+    return bytes((0x02, 0, 0, 1, vm >> 8, vm & 0xFF))
+
+
+def _connect(runtime: _core.Runtime, device: int, access_point: int, vms: int) -> list[_core.MemoryPort]:
+    width = host_api.identifier_width(vms)
+    calls: list[tuple[int | None, host_api.HostCall]] = [(None, host_api.SetSchedule((host_api.Slot(36, 100_000),)))]
+    for vm in range(vms):
+        key = vm.to_bytes(2, "big") * 8 if vm else bytes(range(16))
+        calls += [
+            (vm, host_api.InitVm(vm, _address(vm))),
+            (vm, host_api.SetParameters(channel=36, rate=540)),
+            (
+                vm,
+                host_api.SetConnection(
+                    state=3, bssid=_BSSID, association_id=vm + 1, qos=True, privacy=True, beacon_interval=0
+                ),
+            ),
+            (vm, host_api.InstallKey(key_id=0, scope=host_api.PAIRWISE, cipher=CCMP_128, receive_counter=0, key=key)),
+        ]
+        address = _address(vm)
+        runtime.set_station(access_point, address, association_id=vm + 1, qos=True, authorized=True, privacy=True)
+        runtime.install_key(access_point, address, 0, CCMP_128, key)
+    messages = b"".join(
+        host_api.encode_call(call, identifier=vr, sequence=0x8000 + i % 0x7FFF, width=width)
+        for i, (vr, call) in enumerate(calls)
+    )
+    runtime.submit(device, messages)
+    ports = []
+    for vm in range(vms):
+        port = _core.MemoryPort(capacity=4096)
+        runtime.attach_guest(device, vm, vm, _address(vm), port)
+        runtime.set_guest_link(device, vm, bssid=_BSSID, qos=True)
+        ports.append(port)
+    runtime.run(runtime.now_ns + 10_000_000)
+    for completion in host_api.decode_messages(runtime.take_messages(device), width=width):
+        if isinstance(completion.body, host_api.Completion) and completion.body.error is not None:
+            raise RuntimeError(f"the device refused to be set up: {completion.body.error}")
+    return ports
+
+
+def measure(vms: int, octets: int = 1500, frames: int = 40_000) -> WholePathResult:
+    """Sends about ``frames`` Ethernet payloads of ``octets`` from ``vms`` VMs to the wired side of one access point."""
+    runtime = _core.Runtime(1)
+    runtime.set_ideal_air(True)
+    device = runtime.add_device(max_vms=max(vms, 1), queue_length=64)
+    wired = _core.MemoryPort(capacity=1 << 20)
+    wired.discard_received(True)
+    access_point = runtime.add_access_point(bssid=_BSSID, channel=36, wired=wired)
+    ports = _connect(runtime, device, access_point, vms)
+    per_round = max(1, 2048 // vms)
+    payload = bytes(octets)
+    batches = [
+        _core.FrameBatch.from_frames([_WIRED + _address(vm) + b"\x08\x00" + payload] * per_round) for vm in range(vms)
+    ]
+    rounds = max(1, frames // (per_round * vms))
+    sent = 0
+    start = time.perf_counter()
+    for _ in range(rounds):
+        for port, batch in zip(ports, batches, strict=True):
+            sent += port.push(batch)
+        while wired.received[0] < sent:
+            before = wired.received[0]
+            runtime.run(runtime.now_ns + 50_000_000)
+            if wired.received[0] == before:
+                raise RuntimeError(f"{sent - before} frames did not arrive: {runtime.device_counters(device)}")
+    seconds = time.perf_counter() - start
+    return WholePathResult(vms, octets, wired.received[0], seconds)
+
+
+if __name__ == "__main__":
+    for count in (1, 4, 64, 1024):
+        best = max((measure(count) for _ in range(3)), key=lambda result: result.frames_per_second)
+        print(f"{count:5} VMs: {best.frames_per_second:10.0f} frames/s of {best.octets} octets")  # noqa: T201
