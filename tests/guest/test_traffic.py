@@ -44,7 +44,7 @@ class Wire:
 
 def test_a_ping_resolves_the_address_and_measures_the_round_trip() -> None:
     wire = Wire()
-    wire.guest.add_flow(PingFlow(HOST, 50 * MS, 64, start_ns=100 * MS, end_ns=600 * MS))
+    wire.guest.add_flow(PingFlow(HOST, 50 * MS, 64, delay_ns=100 * MS, duration_ns=500 * MS))
     wire.guest.set_carrier(True, 0)
     wire.run(1000 * MS)
     statistics = wire.guest.ping_statistics()
@@ -83,7 +83,7 @@ def test_a_peer_that_does_not_answer_is_asked_again_and_again_and_nothing_piles_
 
 def test_datagrams_are_counted_where_they_arrive() -> None:
     wire = Wire()
-    flow = UdpFlow(HOST, 10 * MS, 1000, end_ns=1000 * MS)
+    flow = UdpFlow(HOST, 10 * MS, 1000, duration_ns=1000 * MS)
     wire.guest.add_flow(flow)
     wire.guest.set_carrier(True, 0)
     wire.run(2000 * MS)

@@ -37,15 +37,18 @@ class PingStatistics:
 
 @dataclass(slots=True)
 class PingFlow:
-    """Echo requests at even distances (RFC 792), from the first moment the carrier is there."""
+    """Echo requests at even distances (RFC 792)."""
 
     peer: IPv4Address
     interval_ns: int
     size: int
     """Octets of data in each request."""
-    start_ns: int = 0
-    end_ns: int | None = None
+    delay_ns: int = 0
+    """From the first carrier to the first request."""
+    duration_ns: int | None = None
+    """From the first request on; None: as long as there is carrier."""
     next_ns: int | None = None
+    end_ns: int | None = None
     statistics: PingStatistics = field(default_factory=PingStatistics)
     under_way: dict[int, int] = field(default_factory=dict)
     """Sequence number -> when it was sent."""
@@ -59,9 +62,10 @@ class UdpFlow:
     interval_ns: int
     size: int
     """Octets of data in each datagram."""
-    start_ns: int = 0
-    end_ns: int | None = None
+    delay_ns: int = 0
+    duration_ns: int | None = None
     next_ns: int | None = None
+    end_ns: int | None = None
     sent: int = 0
 
 
@@ -89,6 +93,7 @@ class IpStack:
         self._asking: dict[IPv4Address, _Neighbour] = {}
         self._out: list[bytes] = []
         self._has_carrier = False
+        self._had_carrier = False
         self._identification = 0
 
     # -- flows and carrier
@@ -98,10 +103,15 @@ class IpStack:
         self.flows.append(flow)
 
     def set_carrier(self, has_carrier: bool, now: int) -> None:
-        """Flows begin, or go on, when the carrier comes; nothing is sent without it."""
+        """Flows begin when the carrier comes for the first time; without it they pause."""
         if has_carrier and not self._has_carrier:
             for flow in self.flows:
-                flow.next_ns = max(flow.start_ns, now)
+                if flow.next_ns is not None:
+                    flow.next_ns = max(flow.next_ns, now)
+                elif not self._had_carrier:
+                    flow.next_ns = now + flow.delay_ns
+                    flow.end_ns = None if flow.duration_ns is None else flow.next_ns + flow.duration_ns
+            self._had_carrier = True
         self._has_carrier = has_carrier
 
     # -- in
