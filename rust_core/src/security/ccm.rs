@@ -26,15 +26,13 @@ impl Ccm {
     /// `InvalidKey`, `InvalidNonce` or `InvalidTag`: a length is none of those.
     pub fn new(key: &[u8], nonce_length: usize, tag_length: usize) -> Result<Self, CcmError> {
         let cipher = Cipher::new(key).ok_or(CcmError::InvalidKey(key.len()))?;
-        let length_octets = match u8::try_from(nonce_length) {
-            Ok(length @ 7..=13) => 15 - length,
-            _ => return Err(CcmError::InvalidNonce(nonce_length)),
+        let Ok(nonce_octets @ 7..=13) = u8::try_from(nonce_length) else {
+            return Err(CcmError::InvalidNonce(nonce_length));
         };
-        let tag_length = match u8::try_from(tag_length) {
-            Ok(length @ (4 | 6 | 8 | 10 | 12 | 14 | 16)) => length,
-            _ => return Err(CcmError::InvalidTag(tag_length)),
+        let Ok(tag_length @ (4 | 6 | 8 | 10 | 12 | 14 | 16)) = u8::try_from(tag_length) else {
+            return Err(CcmError::InvalidTag(tag_length));
         };
-        Ok(Self { cipher, length_octets, tag_length })
+        Ok(Self { cipher, length_octets: 15 - nonce_octets, tag_length })
     }
 
     /// Writes ciphertext and tag to `out`, which is exactly as long as both.
@@ -91,7 +89,7 @@ impl Ccm {
 
     /// CBC-MAC over B0, AAD and plaintext (RFC 3610 2.2), encrypted with the key stream's block 0.
     fn tag(&self, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Zeroizing<[u8; 16]> {
-        let flags = u8::from(!aad.is_empty()) << 6 | (self.tag_length - 2) / 2 << 3 | (self.length_octets - 1);
+        let flags = (u8::from(!aad.is_empty()) << 6) | (((self.tag_length - 2) / 2) << 3) | (self.length_octets - 1);
         let mut mac = Zeroizing::new(self.block(flags, nonce, plaintext.len() as u64));
         self.cipher.encrypt(&mut mac);
         if !aad.is_empty() {

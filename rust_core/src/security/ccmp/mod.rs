@@ -38,9 +38,9 @@ pub struct CcmpKey {
 impl CcmpKey {
     /// The length says which cipher it is.
     pub fn new(key: &[u8]) -> Result<Self, InvalidKeyLength> {
-        let (cipher, schedule) = if let Ok(key) = key.try_into() {
+        let (cipher, schedule) = if let Ok(key) = <&[u8; 16]>::try_from(key) {
             (CipherSuite::CCMP_128, Schedule::ccmp_128(key))
-        } else if let Ok(key) = key.try_into() {
+        } else if let Ok(key) = <&[u8; 32]>::try_from(key) {
             (CipherSuite::CCMP_256, Schedule::ccmp_256(key))
         } else {
             return Err(InvalidKeyLength(key.len()));
