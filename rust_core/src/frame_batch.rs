@@ -25,13 +25,8 @@ impl FrameBatch {
 
     /// From a buffer and n + 1 offsets, checked once.
     pub fn from_parts(data: Vec<u8>, offsets: Vec<u32>) -> Result<Self, InvalidOffsets> {
-        let starts_at_zero = offsets.first() == Some(&0);
-        let ends_at_length = offsets.last().map(|last| *last as usize) == Some(data.len());
-        if starts_at_zero && ends_at_length && offsets.is_sorted() {
-            Ok(Self { data, offsets })
-        } else {
-            Err(InvalidOffsets)
-        }
+        check_offsets(data.len(), &offsets)?;
+        Ok(Self { data, offsets })
     }
 
     /// Appends a frame; false, and nothing is done, where the batch would pass 4 GiB.
@@ -91,6 +86,13 @@ impl FrameBatch {
     pub fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
         (self.data, self.offsets)
     }
+}
+
+/// Do these offsets divide a buffer of that length into frames?
+pub fn check_offsets(length: usize, offsets: &[u32]) -> Result<(), InvalidOffsets> {
+    let starts_at_zero = offsets.first() == Some(&0);
+    let ends_at_length = offsets.last().map(|last| *last as usize) == Some(length);
+    if starts_at_zero && ends_at_length && offsets.is_sorted() { Ok(()) } else { Err(InvalidOffsets) }
 }
 
 impl<'a> FromIterator<&'a [u8]> for FrameBatch {
