@@ -8,7 +8,7 @@ from polyradio._core import DROP_REASONS
 from polyradio.guest.traffic import PingStatistics, UdpFlow
 from polyradio.guest.virtual_machine import VirtualMachine
 
-CIPHER_NAMES = {None: "none", 4: "CCMP-128", 8: "GCMP-128", 9: "GCMP-256", 10: "CCMP-256"}
+CIPHER_NAMES = {0x000FAC04: "CCMP-128", 0x000FAC0A: "CCMP-256"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def vm_report(
     vm: VirtualMachine,
     guest_counters: dict[str, int],
     device_counters: dict[str, int],
+    *,
     airtime_ns: int,
     udp_received: int,
     real: Iterable[dict[str, Any]],
@@ -79,7 +80,7 @@ def vm_report(
         "ssid": vm.ssid,
         "bssid": station.bssid.hex(":") if station.bssid else None,
         "channel": station.channel,
-        "cipher": CIPHER_NAMES.get(station.cipher, str(station.cipher)) if driver.is_connected else None,
+        "cipher": cipher_name(station.cipher) if driver.is_connected else None,
         "connected_after_s": None if connected_at is None else round(connected_at / 1e9, 6),
         "airtime_ms": round(airtime_ns / 1e6, 3),
         "drops": drops_of(guest_counters, device_counters),
@@ -113,6 +114,13 @@ def ping_report(statistics: PingStatistics | None) -> dict[str, Any] | None:
         figures = {"min": statistics.rtt_min, "avg": mean, "max": statistics.rtt_max}
         rtt = {name: round(nanoseconds / 1e6, 3) for name, nanoseconds in figures.items()}
     return {"sent": statistics.sent, "received": statistics.received, "rtt_ms": rtt}
+
+
+def cipher_name(selector: int | None) -> str:
+    """The name of a cipher suite (IEEE 802.11-2020 Table 9-149)."""
+    if selector is None:
+        return "none"
+    return CIPHER_NAMES.get(selector, f"{selector:08x}")
 
 
 def drops_of(*counters: dict[str, int]) -> dict[str, int]:
