@@ -126,3 +126,35 @@ def test_wrong_body_length_and_unknown_version_are_refused():
 def test_rc4_key_data_needs_its_iv():
     with pytest.raises(LocalProtocolError):
         unwrap_key_data(bytes(16), bytes(16), descriptor_version=1)
+
+
+def test_public_eapol_key_frames_are_read_and_written(vectors):
+    eapol_key = pytest.importorskip("polyradio._core").EapolKey
+    names = {
+        "key_descriptor_version": "descriptor_version",
+        "key_type": "is_pairwise",
+        "install": "has_install",
+        "key_ack": "has_ack",
+        "key_mic": "has_mic",
+        "secure": "is_secure",
+        "error": "has_error",
+        "request": "is_request",
+        "encrypted_key_data": "has_encrypted_key_data",
+        "smk_message": "is_smk_message",
+        "key_replay_counter": "replay_counter",
+        "key_nonce": "nonce",
+        "eapol_key_iv": "iv",
+        "key_rsc": "rsc",
+        "key_mic_data": "mic",
+    }
+    for case in vectors("eapol/eapol_key_frames.json")["frames"]:
+        pdu = bytes.fromhex(case["frame"])
+        key = eapol_key.parse(pdu)
+        for field, expected in case["expect"].items():
+            if field in {"packet_len", "key_data_len", "wpa_key_id"}:
+                continue
+            value = getattr(key, names.get(field, field))
+            assert (value.hex() if isinstance(value, bytes) else value) == expected, (case["id"], field)
+        assert key.key_information >> 4 & 3 == case["expect"].get("wpa_key_id", 0)
+        assert len(key.key_data) == case["expect"]["key_data_len"]
+        assert key.emit() == pdu, case["id"]
