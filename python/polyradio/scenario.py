@@ -158,7 +158,7 @@ def _syntax_problem(message: str, text: str) -> str:
     if place is None:
         return message
     what = message[: place.start()]
-    lines = text.splitlines() or [""]
+    lines = text.removesuffix("\n").split("\n")
     line, column = (place[1], place[2]) if place[1] else (len(lines), len(lines[-1]) + 1)
     return f"line {line}, column {column}: {what[0].lower()}{what[1:]}"
 

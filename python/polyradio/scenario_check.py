@@ -79,7 +79,7 @@ def cross_problems(data: Mapping[str, Any]) -> list[Problem]:
     problems += _ports(data, access_points, vms)
     device = data.get("device")
     max_vms = device.get("max_vms", 64) if isinstance(device, dict) else 64
-    if isinstance(max_vms, int) and len(vms) > max_vms:
+    if isinstance(max_vms, int) and len(vms) > max_vms > 0:
         message = f"{len(vms)} VMs, but the device has rows for {max_vms} (device.max_vms)"
         problems.append((("vm", len(vms) - 1), message))
     problems += _times(data, access_points)

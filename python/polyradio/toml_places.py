@@ -32,7 +32,7 @@ def key_places(text: str) -> dict[Path, int]:
     table: Path = ()
     depth = 0
     closing: str | None = None  # of a string over several lines
-    for number, whole in enumerate(text.splitlines(), start=1):
+    for number, whole in enumerate(text.split("\n"), start=1):
         line = whole
         if closing is not None:
             _, found, line = line.partition(closing)
@@ -44,6 +44,8 @@ def key_places(text: str) -> dict[Path, int]:
         if depth == 0 and (header := _HEADER.match(line)):
             table = _open_table(_parts(header[2]), header[1] == "[[", counts)
             places.setdefault(table, number)
+            if table and isinstance(table[-1], int):
+                places.setdefault(table[:-1], number)
             continue
         value = line
         if depth == 0:

@@ -151,6 +151,6 @@ fn vectors() -> Option<PathBuf> {
 }
 
 fn octets(test: &Value, field: &str) -> Vec<u8> {
-    let text = test[field].as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    let digits = test[field].as_str().unwrap();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

@@ -48,9 +48,14 @@ class TrafficResult:
         """Something got through."""
         return self.failure is None and bool(self.received or self.mbps)
 
-    def to_dict(self) -> dict[str, Any]:
-        """For reports."""
-        return asdict(self)
+    def to_report(self) -> dict[str, dict[str, Any]]:
+        """An entry of a VM's report, by kind; what the kind does not measure is left out."""
+        fields = {name: value for name, value in asdict(self).items() if value is not None and name not in _RENAMED}
+        if self.kind == "ping":
+            fields["rtt_ms"] = None
+            if self.rtt_avg_ms is not None:
+                fields["rtt_ms"] = {"min": self.rtt_min_ms, "avg": self.rtt_avg_ms, "max": self.rtt_max_ms}
+        return {self.kind: fields}
 
 
 class RealTraffic:
@@ -229,3 +234,6 @@ def _iperf3_result(kind: Kind, peer: str, text: str) -> TrafficResult:
         return TrafficResult(kind, peer, sent=sent, received=sent - lost, loss=loss, mbps=mbps, failure=failure)
     retransmits = end.get("sum_sent", {}).get("retransmits")
     return TrafficResult(kind, peer, mbps=mbps, retransmits=retransmits, failure=failure)
+
+
+_RENAMED = frozenset({"kind", "rtt_min_ms", "rtt_avg_ms", "rtt_max_ms"})

@@ -54,7 +54,10 @@ fn ccm_open<'py>(
 
 /// A protected MPDU from a plaintext one (IEEE 802.11-2020 12.5.3); sets Protected Frame. Key 16 or 32 octets.
 #[pyfunction]
-#[pyo3(signature = (mpdu, key, packet_number, key_id = Number(0), /))]
+#[pyo3(
+    signature = (mpdu, key, packet_number, key_id = Number(0), /),
+    text_signature = "(mpdu, key, packet_number, key_id=0, /)"
+)]
 fn ccmp_seal<'py>(
     py: Python<'py>,
     mpdu: &[u8],
@@ -122,8 +125,8 @@ impl FrameBatch {
 #[pymethods]
 impl FrameBatch {
     #[new]
-    fn new(py: Python<'_>, data: &Bound<'_, PyArray1<u8>>, offsets: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
-        let offsets = offsets.as_slice().map_err(not_a_slice)?.to_vec();
+    fn new(py: Python<'_>, data: &Bound<'_, PyArray1<u8>>, offsets: &Bound<'_, PyArray1<u32>>) -> PyResult<Self> {
+        let offsets = offsets.try_readonly()?.as_slice().map_err(not_a_slice)?.to_vec();
         let length = data.try_readonly()?.as_slice().map_err(not_a_slice)?.len();
         core_batch::check_offsets(length, &offsets).map_err(|_| local(INVALID_OFFSETS))?;
         Ok(Self { data: data.clone().unbind(), offsets: read_only(py, offsets)? })
@@ -194,6 +197,7 @@ impl FrameBatchIterator {
 }
 
 /// A number that is not negative and fits in 64 bits; another one is the caller's mistake, not an `OverflowError`.
+#[derive(Clone, Copy)]
 struct Number(u64);
 
 impl<'py> FromPyObject<'_, 'py> for Number {
