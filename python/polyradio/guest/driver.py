@@ -84,6 +84,9 @@ class NativeDriver:
         self._connection = SetConnection()
         self._init_error: CallError | None = None
         self._is_running = False
+        self._channel = 0
+        self._state = StationState.DISCONNECTED
+        self._lost: str | None = None
         self._sequence = 0
         self._down: list[bytes] = []
         self._changes: list[StateChange] = []
@@ -94,7 +97,12 @@ class NativeDriver:
         if self._init_error is not None:
             reason = self._init_error.name.lower().replace("_", " ")
             return f"the device does not take the VM with address {self._config.address.hex(':')}: {reason}"
-        return None if self.is_connected else self.station.failure
+        if self.is_connected:
+            return None
+        latest = self.station.failure
+        if self._lost is None or self._lost == latest:
+            return latest
+        return self._lost if latest is None else f"{self._lost}; since then: {latest}"
 
     @property
     def is_connected(self) -> bool:
@@ -190,7 +198,7 @@ class NativeDriver:
                 case actions.SendEapol():
                     self._send_eapol(action)
                 case actions.SetChannel(channel=channel):
-                    self._call(SetParameters(channel=channel))
+                    self._set_channel(channel)
                 case actions.SetConnection():
                     self._set_connection(action)
                 case actions.InstallKey():
@@ -222,12 +230,24 @@ class NativeDriver:
         self._call(TransmitPacket(frame, tid=tid or 0, unprotected=action.unprotected))
 
     def _follow(self, state: StationState, now: int) -> None:
+        if state is StationState.DISCONNECTED and self._state in _UP:
+            self._lost = self.station.failure
+        self._state = state
         if state is StationState.COMPLETED:
             if self.connected_at is None:
                 self.connected_at = now
+            self._lost = None
             self._show(Carrier(self._connection.bssid, self._connection.qos))
         elif state is not StationState.GROUP_HANDSHAKE:
             self._show(None)
+        if state is StationState.SCANNING:
+            # Nobody to talk to on the old channel: it needs no slot of the schedule any more.
+            self._set_channel(0)
+
+    def _set_channel(self, channel: int) -> None:
+        if channel != self._channel:
+            self._channel = channel
+            self._call(SetParameters(channel=channel))
 
     def _show(self, carrier: Carrier | None) -> None:
         if carrier != self._carrier:
@@ -237,3 +257,6 @@ class NativeDriver:
     def _call(self, call: HostCall) -> None:
         self._down.append(emit_call(call, self._sequence, self.vm, SESSION_WIDTH))
         self._sequence = self._sequence + 1 & 0xFFFF
+
+
+_UP = frozenset((StationState.COMPLETED, StationState.GROUP_HANDSHAKE))

@@ -21,6 +21,7 @@ IN_PROCESS = ("ping", "udp")
 def add_guest(
     number: int,
     section: VmSection,
+    *,
     scenario: Scenario,
     seed: int,
     host: Host,

@@ -8,7 +8,7 @@ from polyradio._core import DROP_REASONS
 from polyradio.guest.traffic import PingStatistics, UdpFlow
 from polyradio.guest.virtual_machine import VirtualMachine
 
-CIPHER_NAMES = {None: "none", 4: "CCMP-128", 8: "GCMP-128", 9: "GCMP-256", 10: "CCMP-256"}
+CIPHER_NAMES = {0x000FAC04: "CCMP-128", 0x000FAC0A: "CCMP-256"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def vm_report(
     vm: VirtualMachine,
     guest_counters: dict[str, int],
     device_counters: dict[str, int],
+    *,
     airtime_ns: int,
     udp_received: int,
     real: Iterable[dict[str, Any]],
@@ -108,8 +109,7 @@ def vm_report(
 
 def cipher_of(vm: VirtualMachine) -> str | None:
     """Name of the pairwise cipher in use; None while there is no connection."""
-    cipher = vm.driver.station.cipher
-    return CIPHER_NAMES.get(cipher, str(cipher)) if vm.driver.is_connected else None
+    return cipher_name(vm.driver.station.cipher) if vm.driver.is_connected else None
 
 
 def failure_of(vm: VirtualMachine) -> str | None:
@@ -129,6 +129,13 @@ def ping_report(statistics: PingStatistics | None) -> dict[str, Any] | None:
         figures = {"min": statistics.rtt_min, "avg": mean, "max": statistics.rtt_max}
         rtt = {name: round(nanoseconds / 1e6, 3) for name, nanoseconds in figures.items()}
     return {"sent": statistics.sent, "received": statistics.received, "rtt_ms": rtt}
+
+
+def cipher_name(selector: int | None) -> str:
+    """The name of a cipher suite (IEEE 802.11-2020 Table 9-149)."""
+    if selector is None:
+        return "none"
+    return CIPHER_NAMES.get(selector, f"{selector:08x}")
 
 
 def drops_of(*counters: dict[str, int]) -> dict[str, int]:

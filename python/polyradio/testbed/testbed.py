@@ -20,7 +20,6 @@ from polyradio.engine import Policy
 from polyradio.guest.driver import Carrier
 from polyradio.guest.virtual_machine import VirtualMachine
 from polyradio.host import Host
-from polyradio.host_api import VmId
 from polyradio.scenario import AccessPointSection, Scenario
 from polyradio.testbed.cell import Cell
 from polyradio.testbed.deadlines import Deadlines
@@ -127,7 +126,16 @@ class Testbed:
             self.cells.append(self._add_cell(number, section))
         for number, vm in enumerate(self.scenario.vms, start=1):
             port = self._real.guest_port(vm) or _core.MemoryPort()
-            guest = add_guest(number, vm, self.scenario, self.seed, self.host, self.device, port, self._on_carrier)
+            guest = add_guest(
+                number,
+                vm,
+                scenario=self.scenario,
+                seed=self.seed,
+                host=self.host,
+                device=self.device,
+                port=port,
+                on_carrier=self._on_carrier,
+            )
             self.vms.append(guest)
         radios = {cell.name: cell.radio for cell in self.cells}
         for link in self.scenario.links:
@@ -321,8 +329,14 @@ class Testbed:
             counters = self.runtime.guest_counters(radio, vm.vr_id)
             arrived = (cell.stack.udp_received.get(section.ip.ip, (0, 0))[0] for cell in self.cells if cell.stack)
             results = real.get(vm.name, [])
-            vm_id: VmId = vm.vm_id
-            yield vm_report(vm, counters, device.get(vm_id, {}), airtime.get(vm_id, 0), sum(arrived), results)
+            yield vm_report(
+                vm,
+                counters,
+                device.get(vm.vm_id, {}),
+                airtime_ns=airtime.get(vm.vm_id, 0),
+                udp_received=sum(arrived),
+                real=results,
+            )
 
     def _cell_reports(self) -> Iterable[dict[str, Any]]:
         for cell in self.cells:
