@@ -238,7 +238,7 @@ class ControlEngine:
                 return
             elif others:
                 outcome = Outcome.MERGED
-                reason = f"other VMs use {channel_list(others)}: channel {call.channel} becomes one more slot of the schedule"
+                reason = f"other VMs use {channel_list(others)}: channel {call.channel} becomes one more slot"
             else:
                 reason = f"no other VM uses a channel: the radio stays on channel {call.channel}"
         elif before.channel and not call.channel:
