@@ -305,3 +305,44 @@ fn discard(row: &mut Row, frame: &Queued, reason: DropReason, outbox: &mut Outbo
     row.counters.drop(reason);
     outbox.complete(frame.tag, Err(CallError::Dropped), reason as u8, &[]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::device::{Device, DeviceConfig};
+    use super::*;
+    use crate::host_api::call::{CipherSuite, Connection, ConnectionState};
+    use crate::ids::{MacAddr, VmId};
+    use crate::security::replay::ReplayCounters;
+    use crate::wire::frame_control::data_subtype;
+
+    #[test]
+    fn an_exhausted_key_sends_its_last_number_and_then_nothing() {
+        let mut device = Device::new(DeviceConfig::default());
+        let (vr, address, bssid) = (VrId::new(0), MacAddr([2; 6]), MacAddr([4; 6]));
+        device.table.add(vr, VmId::new(0), address).unwrap();
+        let (state, privacy) = (ConnectionState::Authorized, true);
+        device.table.set_connection(vr, Connection { state, bssid, privacy, ..Connection::default() }).unwrap();
+        let row = device.table.row_mut(vr).unwrap();
+        let (id, zero) = (KeyId::from_low_bits(0), PacketNumber::default());
+        row.keys.install(KeyScope::Pairwise, id, CipherSuite::CCMP_128, &[1; 16], zero).unwrap();
+        let key = row.keys.find_mut(KeyScope::Pairwise, id).unwrap();
+        key.resume(PacketNumber::from_low_bits(PacketNumber::MAX.value() - 1), &ReplayCounters::new(zero));
+
+        let control = FrameControl::data(data_subtype::DATA).with_to_ds(true);
+        let header = mac_header::MacHeader::three_address(control, bssid, address, bssid);
+        let mut mpdu = Vec::new();
+        header.emit(&mut mpdu);
+        for sequence in 0..2 {
+            let tag = super::super::outbox::CallTag { opcode: 0x30, sequence, identifier: Some(vr) };
+            let outgoing = super::super::transmit::admit(row, &header, &mpdu, Default::default()).unwrap();
+            let frame = Queued { tag, outgoing, mpdu: mpdu.clone(), is_sealed: false, tries: 0 };
+            device.transmitter.enqueue(row, LaneKey::Own, frame, &mut device.outbox);
+        }
+        let burst = device.transmitter.burst(&mut device.table, 0, &mut device.outbox).unwrap();
+        assert_eq!(burst.frames.len(), 1);
+        let row = device.table.row(vr).unwrap();
+        assert_eq!(row.counters().drops.of(DropReason::KeyExhausted), 1);
+        let mut messages = Vec::new();
+        assert!(device.poll_messages(&mut messages), "a status and a completion");
+    }
+}
