@@ -73,7 +73,17 @@ fn vms() -> impl Strategy<Value = Vec<Vm>> {
             group,
         },
     );
-    proptest::collection::vec(vm, VMS as usize)
+    // Most VMs have the key and the identifiers that the frames for them are sealed with.
+    (proptest::collection::vec(vm, usize::from(VMS)), proptest::collection::vec(0..5_u8, usize::from(VMS))).prop_map(
+        |(mut vms, odd)| {
+            for ((vm, number), odd) in vms.iter_mut().zip(0..).zip(odd) {
+                if odd > 0 {
+                    (vm.pairwise, vm.group) = (Some((0, number)), Some(1));
+                }
+            }
+            vms
+        },
+    )
 }
 
 fn heard() -> impl Strategy<Value = Heard> {
@@ -88,7 +98,9 @@ fn heard() -> impl Strategy<Value = Heard> {
         1 => any::<u16>(),
     ];
     let who = (addresses(), prop_oneof![3 => Just(AP), 1 => addresses()], addresses());
-    let sealed = proptest::option::weighted(0.7, (0..VMS + 1, 0..4_u8, 0..6_u64));
+    let any_key = (0..VMS + 1, 0..4_u8, 0..6_u64, Just(false));
+    let right_key = (Just(0), Just(0), 0..6_u64, Just(true));
+    let sealed = proptest::option::weighted(0.8, prop_oneof![1 => any_key, 3 => right_key]);
     let cut = prop_oneof![9 => Just(usize::MAX), 1 => 0..80_usize];
     (control, who, 0..3_u16, proptest::bool::weighted(0.05), 0..3_u8, any::<bool>(), sealed, cut).prop_map(
         |(control, (a, b, c), sequence, is_fragment, tid, is_eapol, sealed, cut)| Heard {
@@ -98,7 +110,11 @@ fn heard() -> impl Strategy<Value = Heard> {
             fragment: u8::from(is_fragment),
             tid,
             is_eapol,
-            sealed,
+            sealed: sealed.map(|(number, id, packet_number, is_right)| match (is_right, a.is_group()) {
+                (false, _) => (number, id, packet_number),
+                (true, true) => (VMS, 1, packet_number),
+                (true, false) => (u16::from(a.octets()[5]) % VMS, 0, packet_number),
+            }),
             cut,
         },
     )
