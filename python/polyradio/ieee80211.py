@@ -92,6 +92,8 @@ class Status(IntEnum):
     INVALID_RSN_CAPABILITIES = 45
 
 
+RSN_CAPABILITY_16_REPLAY_COUNTERS: Final = 0x000C
+"""A replay counter for each priority under a pairwise key (IEEE 802.11-2020 Figure 9-298), which the device has."""
 RSN_CAPABILITY_MFP_REQUIRED: Final = 0x0040
 """Management frame protection required (IEEE 802.11-2020 Figure 9-298)."""
 

@@ -109,7 +109,6 @@ def test_ping_between_two_stacks_gives_its_times(namespace: NetworkNamespace) ->
     assert result.rtt_min_ms is not None
     assert result.rtt_max_ms is not None
     assert 0 < result.rtt_min_ms <= result.rtt_max_ms
-    assert result.has_passed
 
 
 @pytest.mark.skipif(shutil.which("iperf3") is None, reason="iperf3 is not installed")
@@ -124,7 +123,6 @@ def test_iperf3_between_two_stacks_gives_its_throughput(namespace: NetworkNamesp
         flow.close()
     assert result.failure is None
     assert result.mbps == pytest.approx(5, rel=0.5)
-    assert result.has_passed
 
 
 @pytest.mark.skipif(shutil.which("ping") is None, reason="ping is not installed")

@@ -160,7 +160,7 @@ class World:
                 self.at(self.now + 50 * MILLISECOND, lambda: self.hear_beacon(end))
                 self.at(self.now + 100 * MILLISECOND, lambda: end.station.handle_scan_done(self.now))
             case actions.SendManagement(frame=frame):
-                self._carry(frame, None, lambda frame: self._to_access_point(frame))
+                self._carry(frame, None, self._to_access_point)
             case actions.SendEapol(destination=destination, pdu=pdu, unprotected=unprotected):
                 assert end.connection.state >= 2, "EAPOL passes only with an association"
                 ethernet = destination + address + b"\x88\x8e" + pdu
@@ -245,7 +245,7 @@ def make_world() -> Callable[..., World]:
     ) -> World:
         world = World(AccessPointConfig(BSSID, b"net", 1, passphrase, seed=options.pop("seed", 1), **options))
         for i in range(count):
-            given = passphrase if station_passphrase == "" else station_passphrase  # noqa: PLC1901 - None is a value
+            given = passphrase if station_passphrase == "" else station_passphrase
             address = STATION[:4] + (1 + i).to_bytes(2, "big")
             world.add(Station(StationConfig(address, b"net", given, (1, 6), seed=100 + i)))
         return world

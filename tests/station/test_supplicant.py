@@ -108,7 +108,7 @@ def recorded(vectors, number):
         own_rsn=rsn,
         bss_rsn=key_data.rsn_element,
     )
-    made._random = Nonces(bytes.fromhex(handshake["snonce"]))
+    made._generator = Nonces(bytes.fromhex(handshake["snonce"]))
     return handshake, made
 
 
@@ -190,7 +190,7 @@ def test_replays_and_plaintext_are_discarded_once_connected(pdu):
 def test_message_1_again_gets_the_same_nonce():
     made = supplicant()
     first = made.handle_eapol(message_1(1), protected=False)
-    made._random = Nonces(b"T" * 32)
+    made._generator = Nonces(b"T" * 32)
     again = made.handle_eapol(message_1(1), protected=False)
     assert again.actions == first.actions
     later = made.handle_eapol(message_1(2), protected=False)

@@ -5,7 +5,6 @@ calls `handle_timeout` when the time of `poll_timeout` has come.
 """
 
 import heapq
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -27,7 +26,7 @@ from polyradio.access_point.mlme import Associated, Left, Mlme, MlmeEvent
 from polyradio.access_point.station_table import StationEntry, StationTable
 from polyradio.errors import RemoteProtocolError
 from polyradio.ieee80211 import BROADCAST, ETHERTYPE_EAPOL, FrameType, Reason
-from polyradio.rsn import cipher_number, pmk_from_passphrase
+from polyradio.rsn import KeyGenerator, cipher_number, pmk_from_passphrase
 
 
 class AccessPoint:
@@ -48,7 +47,7 @@ class AccessPoint:
         self._actions: deque[Action] = deque()
         self._stations = StationTable(config.max_stations)
         self._mlme = Mlme(config, self._stations, self._actions)
-        self._random = random.Random(config.seed)
+        self._generator = KeyGenerator(config.seed, b"access point " + config.bssid)
         self._timers: list[tuple[int, bytes]] = []
         """A heap of (deadline, address); an entry whose deadline is no longer the authenticator's is stale."""
         self._rekey_at: int | None = None
@@ -57,7 +56,7 @@ class AccessPoint:
         self._keys: GroupKeyRing | None = None
         if config.passphrase is not None:
             self._pmk = pmk_from_passphrase(config.passphrase, config.ssid)
-            self._keys = GroupKeyRing(config.cipher, self._random, group_packet_number)
+            self._keys = GroupKeyRing(config.cipher, self._generator, group_packet_number)
 
     @property
     def stations(self) -> dict[bytes, StationPhase]:
@@ -187,7 +186,7 @@ class AccessPoint:
             station=entry.address,
             station_rsn=entry.rsn,
             group_key=lambda: keys.current,
-            random=self._random,
+            generator=self._generator,
         )
         self._carry_out(entry, entry.authenticator.start(now), now)
 

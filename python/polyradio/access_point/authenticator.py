@@ -9,7 +9,6 @@ counters of the message that it answers. What is wrong is discarded: only time, 
 association request's, end a handshake.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -18,7 +17,17 @@ from polyradio._core import EapolKey
 from polyradio.access_point.config import AccessPointConfig
 from polyradio.errors import RemoteProtocolError
 from polyradio.ieee80211 import ElementId, Reason
-from polyradio.rsn import GroupKey, KeyData, PairwiseKeys, derive_ptk, key_length, sign, verify, wrap_key_data
+from polyradio.rsn import (
+    GroupKey,
+    KeyData,
+    KeyGenerator,
+    PairwiseKeys,
+    derive_ptk,
+    key_length,
+    sign,
+    verify,
+    wrap_key_data,
+)
 from polyradio.rsn.suites import descriptor_version
 
 
@@ -111,7 +120,7 @@ class Authenticator:
         station: the station's address.
         station_rsn: data of the RSN element of its association request.
         group_key: asks for the group key that a station has to get now.
-        random: gives the ANonces, through `randbytes`.
+        generator: gives the ANonces.
     """
 
     def __init__(
@@ -122,9 +131,9 @@ class Authenticator:
         station: bytes,
         station_rsn: bytes,
         group_key: Callable[[], SendingGroupKey],
-        random: random.Random,
+        generator: KeyGenerator,
     ) -> None:
-        self.state: AuthenticatorState = AwaitMessage2(random.randbytes(32))
+        self.state: AuthenticatorState = AwaitMessage2(generator.randbytes(32))
         self.deadline: int | None = None
         self._config = config
         self._pmk = pmk

@@ -5,6 +5,7 @@ from typing import Final
 
 from polyradio._core import RsnElement
 from polyradio.errors import LocalProtocolError
+from polyradio.ieee80211 import RSN_CAPABILITY_16_REPLAY_COUNTERS
 from polyradio.rsn.suites import AKM_PSK, CIPHER_CCMP_128, descriptor_version, key_length
 
 MILLISECOND: Final = 1_000_000
@@ -22,8 +23,7 @@ class AccessPointConfig:
     passphrase: str | None = field(repr=False)
     """None: an open network. 8 to 63 ASCII characters, or the PSK as 64 hex digits."""
     seed: int = field(repr=False)
-    """Seed of the nonces and group keys. In a real deployment the caller takes it from the operating system
-    (`secrets.randbits(256)`): who knows the seed knows the group keys."""
+    """Seed of everything random; a real deployment takes it from the operating system (`rsn.key_generator`)."""
     beacon_interval: int = 100
     """In time units."""
     max_stations: int = MAX_ASSOCIATION_ID
@@ -59,4 +59,9 @@ class AccessPointConfig:
         """Data of the RSN element in beacons, probe responses and message 3; None in an open network."""
         if self.passphrase is None:
             return None
-        return RsnElement(group_cipher=self.cipher, pairwise_ciphers=(self.cipher,), akm_suites=(self.akm,)).emit()
+        return RsnElement(
+            group_cipher=self.cipher,
+            pairwise_ciphers=(self.cipher,),
+            akm_suites=(self.akm,),
+            capabilities=RSN_CAPABILITY_16_REPLAY_COUNTERS,
+        ).emit()

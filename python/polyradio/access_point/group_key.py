@@ -1,10 +1,9 @@
 """The group key and its renewal: all stations get the next key, then it is used (IEEE 802.11-2020 12.7.7)."""
 
-import random
 from collections.abc import Callable
 
 from polyradio.access_point.authenticator import SendingGroupKey
-from polyradio.rsn import key_length
+from polyradio.rsn import KeyGenerator, key_length
 
 
 class GroupKeyRing:
@@ -12,17 +11,17 @@ class GroupKeyRing:
 
     Args:
         cipher: the group cipher suite.
-        random: gives the keys, through `randbytes`.
+        generator: gives the keys.
         packet_number: asks the device for the last packet number sent with the key in use.
     """
 
-    def __init__(self, cipher: int, random: random.Random, packet_number: Callable[[], int]) -> None:
+    def __init__(self, cipher: int, generator: KeyGenerator, packet_number: Callable[[], int]) -> None:
         self.pending: set[bytes] = set()
         """Stations that have not yet confirmed the next key."""
         self.is_fresh = True
         """The key in use has not reached the device yet: what the device counts belongs to the one before."""
         self._cipher = cipher
-        self._random = random
+        self._generator = generator
         self._packet_number = packet_number
         self._current = (1, self._new_key())
         self._next: tuple[int, bytes] | None = None
@@ -52,4 +51,4 @@ class GroupKeyRing:
         return self.current
 
     def _new_key(self) -> bytes:
-        return self._random.randbytes(key_length(self._cipher))
+        return self._generator.randbytes(key_length(self._cipher))

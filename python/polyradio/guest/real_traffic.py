@@ -10,10 +10,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 from polyradio.errors import NotAvailable
 from polyradio.guest.network_namespace import NetworkNamespace
@@ -42,20 +42,6 @@ class TrafficResult:
     """TCP segments."""
     failure: str | None = None
     """Why there is no result."""
-
-    @property
-    def has_passed(self) -> bool:
-        """Something got through."""
-        return self.failure is None and bool(self.received or self.mbps)
-
-    def to_report(self) -> dict[str, dict[str, Any]]:
-        """An entry of a VM's report, by kind; what the kind does not measure is left out."""
-        fields = {name: value for name, value in asdict(self).items() if value is not None and name not in _RENAMED}
-        if self.kind == "ping":
-            fields["rtt_ms"] = None
-            if self.rtt_avg_ms is not None:
-                fields["rtt_ms"] = {"min": self.rtt_min_ms, "avg": self.rtt_avg_ms, "max": self.rtt_max_ms}
-        return {self.kind: fields}
 
 
 class RealTraffic:
@@ -234,6 +220,3 @@ def _iperf3_result(kind: Kind, peer: str, text: str) -> TrafficResult:
         return TrafficResult(kind, peer, sent=sent, received=sent - lost, loss=loss, mbps=mbps, failure=failure)
     retransmits = end.get("sum_sent", {}).get("retransmits")
     return TrafficResult(kind, peer, mbps=mbps, retransmits=retransmits, failure=failure)
-
-
-_RENAMED = frozenset({"kind", "rtt_min_ms", "rtt_avg_ms", "rtt_max_ms"})

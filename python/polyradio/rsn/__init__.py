@@ -11,6 +11,7 @@ clock, no randomness, and nothing of the Rust core. The state machines are in `p
 
 from polyradio.rsn.eapol import mic, sign, unwrap_key_data, verify, wrap_key_data
 from polyradio.rsn.kde import GroupKey, IntegrityGroupKey, KeyData
+from polyradio.rsn.key_generator import KeyGenerator
 from polyradio.rsn.key_hierarchy import (
     PairwiseKeys,
     PmkR0,
@@ -47,6 +48,7 @@ __all__ = [
     "GroupKey",
     "IntegrityGroupKey",
     "KeyData",
+    "KeyGenerator",
     "PairwiseKeys",
     "PmkR0",
     "PmkR1",

@@ -8,7 +8,13 @@ from typing import Final
 
 from polyradio._core import Management, RsnElement
 from polyradio.errors import RemoteProtocolError
-from polyradio.ieee80211 import RSN_CAPABILITY_MFP_REQUIRED, Capability, ElementId, has_wmm
+from polyradio.ieee80211 import (
+    RSN_CAPABILITY_16_REPLAY_COUNTERS,
+    RSN_CAPABILITY_MFP_REQUIRED,
+    Capability,
+    ElementId,
+    has_wmm,
+)
 from polyradio.rsn.suites import AKM_PSK, AKM_PSK_SHA256, CIPHER_CCMP_128, CIPHER_CCMP_256
 
 MAX_ENTRIES: Final = 512
@@ -48,7 +54,10 @@ class Security:
     def rsn_element(self) -> bytes:
         """The RSN element's data with which a station asks for them."""
         return RsnElement(
-            group_cipher=self.group_cipher, pairwise_ciphers=(self.pairwise_cipher,), akm_suites=(self.akm,)
+            group_cipher=self.group_cipher,
+            pairwise_ciphers=(self.pairwise_cipher,),
+            akm_suites=(self.akm,),
+            capabilities=RSN_CAPABILITY_16_REPLAY_COUNTERS,
         ).emit()
 
 

@@ -24,8 +24,7 @@ class StationConfig:
     channels: tuple[int, ...]
     """Where to look for the network."""
     seed: int = field(repr=False)
-    """Seed of the nonces and of the backoff. In a real deployment the caller takes it from the operating system
-    (`secrets.randbits(256)`): who knows the seed knows the nonces, though not the keys."""
+    """Seed of everything random; a real deployment takes it from the operating system (`rsn.key_generator`)."""
     bssid: bytes | None = None
     """Only this access point of the network."""
     ciphers: tuple[int, ...] = (CIPHER_CCMP_128, CIPHER_CCMP_256)

@@ -118,7 +118,7 @@ class Association:
 class Mlme:
     """See the module. Actions are appended to `actions`, which its owner hands out."""
 
-    def __init__(self, config: StationConfig, random: random.Random, actions: deque[Action]) -> None:
+    def __init__(self, config: StationConfig, actions: deque[Action]) -> None:
         self.state = StationState.DISCONNECTED
         self.failure: str | None = None
         """Why the last attempt failed; None before the first one and while the station is connected."""
@@ -127,7 +127,7 @@ class Mlme:
         self.association: Association | None = None
         self.deadline: int | None = None
         self._config = config
-        self._random = random
+        self._random = random.Random(f"{config.seed} {config.address.hex()}")
         self._actions = actions
         self._table = BssTable()
         self._security: Security | None = None
@@ -342,6 +342,7 @@ class Mlme:
         if self._tries < self._config.frame_tries:
             attempt(now)
         else:
+            self._table.remove(self._chosen().bssid)
             self._fail(now, f"{complaint} ({self._tries} tries)")
 
     def _fail(self, now: int, complaint: str) -> None:

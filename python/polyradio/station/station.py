@@ -4,13 +4,12 @@ The driver calls `handle_*` with what happened and the time, then does what `pol
 calls `handle_timeout` when the time of `poll_timeout` has come.
 """
 
-import random
 from collections import deque
 
 from polyradio._core import Management
 from polyradio.errors import RemoteProtocolError
 from polyradio.ieee80211 import BROADCAST, Subtype, has_wmm
-from polyradio.rsn import pmk_from_passphrase
+from polyradio.rsn import KeyGenerator, pmk_from_passphrase
 from polyradio.station.actions import Action, StationState
 from polyradio.station.bss_table import bss_from_frame
 from polyradio.station.config import StationConfig
@@ -42,10 +41,10 @@ class Station:
         self.config = config
         self.discarded: dict[str, int] = {}
         """How many frames and EAPOL PDUs were discarded, by why."""
-        self._random = random.Random(config.seed)
         self._actions: deque[Action] = deque()
-        self._mlme = Mlme(config, self._random, self._actions)
+        self._mlme = Mlme(config, self._actions)
         self._pmk = None if config.passphrase is None else pmk_from_passphrase(config.passphrase, config.ssid)
+        self._generator = KeyGenerator(config.seed, b"station " + config.address)
         self._supplicant: Supplicant | None = None
         self._association: Association | None = None
 
@@ -179,7 +178,7 @@ class Station:
                     bss_rsn=association.bss.rsn or b"",
                     pmk=self._pmk,
                 ),
-                self._random,
+                self._generator,
             )
 
     def _discard(self, why: str) -> None:

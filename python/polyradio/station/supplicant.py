@@ -12,14 +12,23 @@ twice (the key reinstallation attacks, CVE-2017-13077 to 13080); message 4 goes 
 """
 
 import hmac
-import random
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from polyradio._core import EapolKey
 from polyradio.errors import RemoteProtocolError
 from polyradio.ieee80211 import ElementId, Reason
-from polyradio.rsn import GroupKey, KeyData, PairwiseKeys, cipher_number, derive_ptk, key_length, sign, verify
+from polyradio.rsn import (
+    GroupKey,
+    KeyData,
+    KeyGenerator,
+    PairwiseKeys,
+    cipher_number,
+    derive_ptk,
+    key_length,
+    sign,
+    verify,
+)
 from polyradio.rsn.eapol import unwrap_key_data
 from polyradio.rsn.suites import descriptor_version
 from polyradio.station.actions import Action, InstallKey, RemoveKey, SendEapol
@@ -91,13 +100,13 @@ class Supplicant:
 
     Args:
         link: what both ends know.
-        random: gives the SNonces, through `randbytes`.
+        generator: gives the SNonces.
     """
 
-    def __init__(self, link: Link, random: random.Random) -> None:
+    def __init__(self, link: Link, generator: KeyGenerator) -> None:
         self.state: SupplicantState = AwaitMessage1()
         self._link = link
-        self._random = random
+        self._generator = generator
         self._replay_counter = -1
         self._version = descriptor_version(link.security.akm, link.security.pairwise_cipher)
 
@@ -105,9 +114,12 @@ class Supplicant:
         """Takes an EAPOL PDU of the access point, `protected` where it came sealed with the pairwise key."""
         try:
             key = EapolKey.parse(pdu)
+        except RemoteProtocolError:
+            return Handled(discarded="malformed EAPOL-Key frame")
+        try:
             return self._handle_key(key, pdu, protected=protected)
-        except RemoteProtocolError as error:
-            return Handled(discarded=str(error))
+        except RemoteProtocolError:
+            return Handled(discarded="key data of no use")
 
     def removals(self) -> tuple[Action, ...]:
         """Removes every key that this supplicant had installed."""
@@ -152,7 +164,7 @@ class Supplicant:
         """The handshake that message 1 asks for: message 1 again gets the same SNonce."""
         if before is not None and before.anonce == key.nonce:
             return before
-        snonce = before.snonce if before is not None else self._random.randbytes(32)
+        snonce = before.snonce if before is not None else self._generator.randbytes(32)
         link = self._link
         keys = derive_ptk(
             link.pmk,

@@ -17,13 +17,17 @@ class VmSnapshot:
 
     vm_id: int
     name: str
+    mac: str
     ssid: str
     state: str
     channel: int | None
+    cipher: str | None
     sent: int
     """Frames from the guest."""
     received: int
     """Frames to the guest."""
+    drops: dict[str, int]
+    airtime_ms: float
     rtt_ms: float | None
     """Mean round-trip time of the pings so far."""
     failure: str | None
@@ -42,7 +46,9 @@ class Snapshot:
     """How many configuration calls ended in each way."""
 
 
-def snapshot_vm(vm: VirtualMachine, counters: dict[str, int]) -> VmSnapshot:
+def snapshot_vm(
+    vm: VirtualMachine, counters: dict[str, int], device_counters: dict[str, int], airtime_ns: int
+) -> VmSnapshot:
     """One VM now."""
     station = vm.driver.station
     ping = vm.stack.ping_statistics() if vm.stack else None
@@ -50,11 +56,15 @@ def snapshot_vm(vm: VirtualMachine, counters: dict[str, int]) -> VmSnapshot:
     return VmSnapshot(
         vm.vm_id,
         vm.name,
+        vm.mac.hex(":"),
         vm.ssid,
         station.state.value,
         station.channel,
+        cipher_of(vm),
         counters.get("sent", 0),
         counters.get("received", 0),
+        drops_of(counters, device_counters),
+        airtime_ns / 1e6,
         rtt,
         vm.driver.failure,
     )
@@ -80,7 +90,7 @@ def vm_report(
         "ssid": vm.ssid,
         "bssid": station.bssid.hex(":") if station.bssid else None,
         "channel": station.channel,
-        "cipher": cipher_name(station.cipher) if driver.is_connected else None,
+        "cipher": cipher_of(vm),
         "connected_after_s": None if connected_at is None else round(connected_at / 1e9, 6),
         "airtime_ms": round(airtime_ns / 1e6, 3),
         "drops": drops_of(guest_counters, device_counters),
@@ -95,6 +105,11 @@ def vm_report(
     for result in real:
         report |= result
     return report
+
+
+def cipher_of(vm: VirtualMachine) -> str | None:
+    """Name of the pairwise cipher in use; None while there is no connection."""
+    return cipher_name(vm.driver.station.cipher) if vm.driver.is_connected else None
 
 
 def failure_of(vm: VirtualMachine) -> str | None:

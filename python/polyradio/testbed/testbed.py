@@ -99,8 +99,14 @@ class Testbed:
 
     def snapshot(self) -> Snapshot:
         """How things stand."""
-        counters = [self.runtime.guest_counters(self.device.radio, vm.vr_id) for vm in self.vms]
-        vms = tuple(snapshot_vm(vm, counted) for vm, counted in zip(self.vms, counters, strict=True))
+        radio = self.device.radio
+        device, airtime = self.runtime.device_counters(radio), self.runtime.airtime_ns(radio)
+        vms = tuple(
+            snapshot_vm(
+                vm, self.runtime.guest_counters(radio, vm.vr_id), device.get(vm.vm_id, {}), airtime.get(vm.vm_id, 0)
+            )
+            for vm in self.vms
+        )
         engine = self.host.engine
         return Snapshot(self.runtime.now_ns, self._end, vms, engine.schedule, engine.log.counts())
 
