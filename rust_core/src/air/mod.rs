@@ -2,6 +2,7 @@
 
 pub mod medium;
 pub mod phy;
+pub mod random;
 pub mod station;
 
 pub use station::{AirStation, Burst, Channel, Reception, TransmitReport};

@@ -1,1 +1,363 @@
-//! The per-VM connection table (622).
+//! The per-VM connection table (622): the only place where a VM's address, settings, connection and keys live.
+//!
+//! One row for each virtual radio. No two rows own one address. What another VM does with the radio changes nothing here:
+//! parameters are kept and take effect again when the radio returns.
+
+use super::address_index::AddressIndex;
+use super::bss_index::BssIndex;
+use super::counters::Counters;
+use super::row_keys::RowKeys;
+use super::virtual_mac::VirtualMac;
+use crate::host_api::CallError;
+use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
+use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
+
+/// All rows, found by virtual radio, by own address, and by access point.
+#[derive(Debug)]
+pub struct ConnectionTable {
+    max_vms: u32,
+    rows: Vec<Option<Box<Row>>>,
+    count: usize,
+    addresses: AddressIndex,
+    bss: BssIndex,
+    scanning: Vec<VrId>,
+}
+
+/// One VM's row.
+#[derive(Debug)]
+pub struct Row {
+    vm: VmId,
+    vr: VrId,
+    address: MacAddr,
+    parameters: Parameters,
+    connection: Connection,
+    accepts_any_bss: bool,
+    pub(crate) keys: RowKeys,
+    pub(crate) mac: VirtualMac,
+    pub(crate) counters: Counters,
+}
+
+impl ConnectionTable {
+    /// A table for virtual radios 0 to `max_vms` - 1, without rows.
+    pub fn new(max_vms: u32) -> Self {
+        Self {
+            max_vms,
+            rows: Vec::new(),
+            count: 0,
+            addresses: AddressIndex::default(),
+            bss: BssIndex::default(),
+            scanning: Vec::new(),
+        }
+    }
+
+    /// Makes a row.
+    ///
+    /// # Errors
+    /// `TooManyVms`, `AlreadyInitialised`, `InvalidAddress` for a group or zero address, `AddressTaken`.
+    pub fn add(&mut self, vr: VrId, vm: VmId, address: MacAddr) -> Result<&mut Row, CallError> {
+        if u32::try_from(vr.index()).is_ok_and(|index| index >= self.max_vms) {
+            return Err(CallError::TooManyVms);
+        }
+        if self.row(vr).is_some() {
+            return Err(CallError::AlreadyInitialised);
+        }
+        if address.is_group() || address == MacAddr::ZERO {
+            return Err(CallError::InvalidAddress);
+        }
+        if !self.addresses.insert(address, vr) {
+            return Err(CallError::AddressTaken);
+        }
+        if self.rows.len() <= vr.index() {
+            self.rows.resize_with(vr.index() + 1, || None);
+        }
+        self.count += 1;
+        let place = self.rows.get_mut(vr.index()).ok_or(CallError::TooManyVms)?;
+        Ok(place.insert(Box::new(Row::new(vr, vm, address))))
+    }
+
+    /// Takes a row out; dropping it wipes its keys.
+    ///
+    /// # Errors
+    /// `UnknownVm`.
+    pub fn remove(&mut self, vr: VrId) -> Result<Box<Row>, CallError> {
+        let row = self.rows.get_mut(vr.index()).and_then(Option::take).ok_or(CallError::UnknownVm)?;
+        self.count -= 1;
+        self.addresses.remove(row.address);
+        self.bss.remove(row.connection.bssid, vr);
+        self.scanning.retain(|other| *other != vr);
+        Ok(row)
+    }
+
+    /// Sets a row's configuration parameters.
+    ///
+    /// # Errors
+    /// `UnknownVm`.
+    pub fn set_parameters(&mut self, vr: VrId, parameters: Parameters) -> Result<(), CallError> {
+        let row = self.row_mut(vr).ok_or(CallError::UnknownVm)?;
+        let was_scanning = row.parameters.scan_filter;
+        row.parameters = parameters;
+        if was_scanning != parameters.scan_filter {
+            self.scanning.retain(|other| *other != vr);
+            if parameters.scan_filter {
+                self.scanning.push(vr);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a row's connection information. With another access point, what was known of the old one's frames is
+    /// forgotten; keys stay until they are removed.
+    ///
+    /// # Errors
+    /// `UnknownVm`; `BadPayload` for a connection without an access point's address, or to a group address.
+    pub fn set_connection(&mut self, vr: VrId, connection: Connection) -> Result<(), CallError> {
+        let row = self.rows.get_mut(vr.index()).and_then(Option::as_mut).ok_or(CallError::UnknownVm)?;
+        let is_connected = connection.state > ConnectionState::Disconnected;
+        if connection.bssid.is_group() || (is_connected && connection.bssid == MacAddr::ZERO) {
+            return Err(CallError::BadPayload);
+        }
+        let old = row.connection;
+        row.connection = connection;
+        if old.bssid != connection.bssid {
+            row.mac.duplicates = super::virtual_mac::DuplicateFilter::default();
+            self.bss.remove(old.bssid, vr);
+            self.bss.insert(connection.bssid, vr);
+        }
+        if old.bssid != connection.bssid || connection.state < ConnectionState::Associated {
+            row.mac.power = super::virtual_mac::PowerState::Awake;
+        }
+        Ok(())
+    }
+
+    /// Installs a key of a row.
+    ///
+    /// # Errors
+    /// `UnknownVm`, or as [`RowKeys::install`].
+    pub fn install_key(
+        &mut self,
+        vr: VrId,
+        scope: KeyScope,
+        key_id: KeyId,
+        cipher: CipherSuite,
+        key: &[u8],
+        receive_counter: PacketNumber,
+    ) -> Result<(), CallError> {
+        let row = self.row_mut(vr).ok_or(CallError::UnknownVm)?;
+        row.keys.install(scope, key_id, cipher, key, receive_counter)
+    }
+
+    /// Removes a key of a row; its octets are wiped.
+    ///
+    /// # Errors
+    /// `UnknownVm`, `NoSuchKey`.
+    pub fn remove_key(&mut self, vr: VrId, scope: KeyScope, key_id: KeyId) -> Result<(), CallError> {
+        self.row_mut(vr).ok_or(CallError::UnknownVm)?.keys.remove(scope, key_id)
+    }
+
+    /// Sets connection information as it was saved: a row for frames of any BSS is authorized without an access point.
+    pub(crate) fn restore_connection(&mut self, vr: VrId, connection: Connection) -> Result<(), CallError> {
+        match self.row_mut(vr).filter(|row| row.accepts_any_bss && connection.bssid == MacAddr::ZERO) {
+            Some(row) => {
+                row.connection = connection;
+                Ok(())
+            }
+            None => self.set_connection(vr, connection),
+        }
+    }
+
+    /// Makes a row without an access point authorized for frames of any: for a table used by itself, where nobody
+    /// speaks to access points. A device never does this.
+    pub fn accept_any_bss(&mut self, vr: VrId) {
+        if let Some(row) = self.row_mut(vr) {
+            row.accepts_any_bss = true;
+            row.connection.state = ConnectionState::Authorized;
+            row.connection.privacy = true;
+        }
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.max_vms);
+    }
+
+    /// The row, to be changed.
+    pub fn row_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+        self.rows.get_mut(vr.index())?.as_deref_mut()
+    }
+
+    /// The row of a virtual radio.
+    pub fn row(&self, vr: VrId) -> Option<&Row> {
+        self.rows.get(vr.index())?.as_deref()
+    }
+
+    /// The row that owns an address.
+    pub fn row_of(&self, address: MacAddr) -> Option<VrId> {
+        self.addresses.lookup(address)
+    }
+
+    /// The rows that own the addresses, one for each, appended to `rows`.
+    pub fn rows_of(&self, addresses: impl IntoIterator<Item = MacAddr>, rows: &mut Vec<Option<VrId>>) {
+        self.addresses.lookup_many(addresses, rows);
+    }
+
+    /// The rows whose access point this is.
+    pub fn members(&self, bssid: MacAddr) -> &[VrId] {
+        self.bss.members(bssid)
+    }
+
+    /// The rows that ask for beacons and probe responses of every BSS.
+    pub fn scanning(&self) -> &[VrId] {
+        &self.scanning
+    }
+
+    /// All rows, by virtual radio.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter_map(Option::as_deref)
+    }
+
+    /// All rows, to be changed.
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.rows.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
+    /// How many rows.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// True without rows.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many virtual radios there may be.
+    pub const fn max_vms(&self) -> u32 {
+        self.max_vms
+    }
+}
+
+impl Row {
+    fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
+        Self {
+            vm,
+            vr,
+            address,
+            parameters: Parameters::default(),
+            connection: Connection::default(),
+            accepts_any_bss: false,
+            keys: RowKeys::default(),
+            mac: VirtualMac::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The VM whose row this is.
+    pub const fn vm(&self) -> VmId {
+        self.vm
+    }
+
+    /// The virtual radio whose row this is.
+    pub const fn vr(&self) -> VrId {
+        self.vr
+    }
+
+    /// The address that it owns.
+    pub const fn address(&self) -> MacAddr {
+        self.address
+    }
+
+    /// Configuration parameters.
+    pub const fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
+    /// Connection information.
+    pub const fn connection(&self) -> Connection {
+        self.connection
+    }
+
+    /// Which keys there are.
+    pub const fn keys(&self) -> &RowKeys {
+        &self.keys
+    }
+
+    /// Its counters.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Frames waiting to be sent.
+    pub fn queued(&self) -> usize {
+        self.mac.queue.len()
+    }
+
+    /// True where frames of every BSS are its own.
+    pub const fn accepts_any_bss(&self) -> bool {
+        self.accepts_any_bss
+    }
+
+    /// True where `transmitter` is its access point.
+    pub(crate) fn is_in_bss(&self, transmitter: MacAddr) -> bool {
+        self.accepts_any_bss || self.connection.bssid == transmitter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AP: MacAddr = MacAddr([2, 0, 0, 0, 1, 0]);
+
+    fn address(last: u8) -> MacAddr {
+        MacAddr([2, 0, 0, 0, 0, last])
+    }
+
+    fn add(table: &mut ConnectionTable, number: u16, address: MacAddr) -> Result<(), CallError> {
+        table.add(VrId::new(number), VmId::new(number + 100), address).map(|_| ())
+    }
+
+    #[test]
+    fn no_two_rows_own_one_address() {
+        let mut table = ConnectionTable::new(4);
+        assert_eq!(add(&mut table, 0, address(1)), Ok(()));
+        assert_eq!(add(&mut table, 1, address(1)), Err(CallError::AddressTaken));
+        assert_eq!(add(&mut table, 0, address(2)), Err(CallError::AlreadyInitialised));
+        assert_eq!(add(&mut table, 4, address(2)), Err(CallError::TooManyVms));
+        assert_eq!(table.row_of(address(2)), None);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_group_or_zero_address_is_refused() {
+        let mut table = ConnectionTable::new(4);
+        for bad in [MacAddr::ZERO, MacAddr::BROADCAST, MacAddr([1, 0, 0x5e, 0, 0, 1])] {
+            assert_eq!(add(&mut table, 0, bad), Err(CallError::InvalidAddress));
+        }
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_removed_row_leaves_nothing_behind() {
+        let mut table = ConnectionTable::new(4);
+        let vr = VrId::new(1);
+        add(&mut table, 1, address(1)).expect("free");
+        let connection = Connection { state: ConnectionState::Authorized, bssid: AP, ..Connection::default() };
+        table.set_connection(vr, connection).expect("a row");
+        table.set_parameters(vr, Parameters { scan_filter: true, ..Parameters::default() }).expect("a row");
+        assert_eq!((table.members(AP), table.scanning()), (&[vr][..], &[vr][..]));
+        assert_eq!(table.remove(vr).map(|row| row.vm()), Ok(VmId::new(101)));
+        assert!(table.members(AP).is_empty() && table.scanning().is_empty() && table.is_empty());
+        assert_eq!(table.row_of(address(1)), None);
+        assert_eq!(add(&mut table, 2, address(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_connection_needs_an_access_point() {
+        let mut table = ConnectionTable::new(4);
+        add(&mut table, 1, address(1)).expect("free");
+        for bssid in [MacAddr::ZERO, MacAddr::BROADCAST] {
+            let connection = Connection { state: ConnectionState::Associated, bssid, ..Connection::default() };
+            assert_eq!(table.set_connection(VrId::new(1), connection), Err(CallError::BadPayload));
+        }
+    }
+}

@@ -85,6 +85,11 @@ impl Default for DropCounters {
 }
 
 impl DropCounters {
+    /// From counts in the order of the reasons' numbers.
+    pub(crate) const fn from_values(values: [u64; DropReason::ALL.len()]) -> Self {
+        Self(values)
+    }
+
     /// Counts one more.
     pub fn count(&mut self, reason: DropReason) {
         if let Some(counter) = self.0.get_mut(reason as usize) {

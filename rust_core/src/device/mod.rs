@@ -7,14 +7,31 @@
 //! Not here: policy (which channel, who first); the device obeys.
 //! Promise: octets in, octets out, no I/O, no clock, no panic; every frame that goes no further has a counted reason.
 
+pub mod address_index;
+pub mod batch;
+mod beacon_watch;
+mod bss_index;
 pub mod connection_table;
+pub mod counters;
+#[expect(clippy::module_inception, reason = "the file is named after the type that everybody looks for")]
 pub mod device;
 pub mod drop_reason;
+mod outbox;
+mod power_save;
 pub mod radio_schedule;
 pub mod receive;
+pub mod row_encoding;
+pub mod row_keys;
+pub mod saved_table;
 pub mod transmit;
+mod transmit_queue;
+mod transmitter;
 pub mod virtual_mac;
 pub mod vm_differentiator;
 pub mod vm_init;
 
+pub use connection_table::{ConnectionTable, Row};
+pub use counters::Counters;
+pub use device::{Device, DeviceConfig};
 pub use drop_reason::{DropCounters, DropReason};
+pub use row_encoding::{RowSnapshot, parse_counters};

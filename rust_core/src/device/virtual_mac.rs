@@ -1,1 +1,134 @@
-//! To be written.
+//! The virtual MAC (307): what one VM's MAC remembers between frames. Reset of one never touches another.
+
+use super::transmit_queue::TransmitQueue;
+use crate::ids::{MacAddr, Tid};
+
+/// Number of traffic identifiers.
+pub const TIDS: usize = 16;
+
+const SEQUENCE_NUMBERS: u16 = 4096;
+
+/// One VM's MAC: sequence counters, duplicate filter, power state, frames waiting to be sent.
+#[derive(Debug, Default)]
+pub struct VirtualMac {
+    pub(crate) sequence: SequenceCounters,
+    pub(crate) duplicates: DuplicateFilter,
+    pub(crate) power: PowerState,
+    pub(crate) queue: TransmitQueue,
+}
+
+/// What the access point was last told about this station.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PowerState {
+    /// It may send at any time.
+    #[default]
+    Awake,
+    /// It keeps frames until the radio is back.
+    Asleep,
+}
+
+/// The next sequence number to send: one counter for each TID, one for everything else (IEEE 802.11-2020 10.3.2.14.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SequenceCounters {
+    shared: u16,
+    by_tid: [u16; TIDS],
+}
+
+impl SequenceCounters {
+    /// From numbers that were saved; only their 12 low bits count.
+    pub(crate) fn from_numbers(shared: u16, by_tid: [u16; TIDS]) -> Self {
+        Self { shared: shared % SEQUENCE_NUMBERS, by_tid: by_tid.map(|number| number % SEQUENCE_NUMBERS) }
+    }
+
+    /// Takes the next number; `None` for frames without QoS Control field.
+    pub fn take(&mut self, tid: Option<Tid>) -> u16 {
+        let counter = match tid.and_then(|tid| self.by_tid.get_mut(usize::from(tid.value()))) {
+            Some(counter) => counter,
+            None => &mut self.shared,
+        };
+        let number = *counter;
+        *counter = (number + 1) % SEQUENCE_NUMBERS;
+        number
+    }
+
+    /// The counter without TID, then one for each TID.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> {
+        core::iter::once(self.shared).chain(self.by_tid)
+    }
+}
+
+/// Tells a retransmission from a new frame (IEEE 802.11-2020 10.3.2.14.3).
+///
+/// The transmitter is always the one access point for data; management frames remember theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DuplicateFilter {
+    management: Option<(MacAddr, u16)>,
+    plain_data: Option<u16>,
+    by_tid: [Option<u16>; TIDS],
+}
+
+/// Which memory of a [`DuplicateFilter`] a frame belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateClass {
+    /// Management frames, by transmitter.
+    Management(MacAddr),
+    /// Data, by its QoS Control field's TID.
+    Data(Option<Tid>),
+}
+
+impl DuplicateFilter {
+    /// True where this frame was the last one accepted in its class.
+    pub fn is_duplicate(&self, class: DuplicateClass, number: u16, is_retry: bool) -> bool {
+        let last = match class {
+            DuplicateClass::Management(transmitter) => {
+                self.management.filter(|(last, _)| *last == transmitter).map(|(_, number)| number)
+            }
+            DuplicateClass::Data(None) => self.plain_data,
+            DuplicateClass::Data(Some(tid)) => self.by_tid.get(usize::from(tid.value())).copied().flatten(),
+        };
+        is_retry && last == Some(number)
+    }
+
+    /// Remembers a frame that was accepted.
+    pub fn remember(&mut self, class: DuplicateClass, number: u16) {
+        match class {
+            DuplicateClass::Management(transmitter) => self.management = Some((transmitter, number)),
+            DuplicateClass::Data(None) => self.plain_data = Some(number),
+            DuplicateClass::Data(Some(tid)) => {
+                if let Some(last) = self.by_tid.get_mut(usize::from(tid.value())) {
+                    *last = Some(number);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AP: MacAddr = MacAddr([2, 0, 0, 0, 1, 0]);
+
+    #[test]
+    fn each_tid_counts_for_itself_and_wraps_at_4096() {
+        let mut counters = SequenceCounters::default();
+        let tid = Some(Tid::from_low_bits(5));
+        assert_eq!((counters.take(tid), counters.take(tid), counters.take(None)), (0, 1, 0));
+        for _ in 2..4096 {
+            counters.take(tid);
+        }
+        assert_eq!(counters.take(tid), 0);
+    }
+
+    #[test]
+    fn only_a_retry_of_the_last_frame_is_a_duplicate() {
+        let mut filter = DuplicateFilter::default();
+        let class = DuplicateClass::Data(Some(Tid::from_low_bits(1)));
+        filter.remember(class, 7);
+        assert!(filter.is_duplicate(class, 7, true));
+        assert!(!filter.is_duplicate(class, 7, false));
+        assert!(!filter.is_duplicate(class, 8, true));
+        assert!(!filter.is_duplicate(DuplicateClass::Data(None), 7, true));
+        assert!(!filter.is_duplicate(DuplicateClass::Management(AP), 7, true));
+    }
+}

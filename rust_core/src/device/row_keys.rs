@@ -1,0 +1,228 @@
+//! The keys of one row, and what must be remembered of keys that are gone.
+
+use core::fmt;
+use std::collections::VecDeque;
+
+use crate::host_api::CallError;
+use crate::host_api::call::{CipherSuite, KeyScope};
+use crate::ids::{KeyId, PacketNumber};
+use crate::security::ccmp::CcmpKey;
+use crate::security::key_slot::KeySlot;
+use crate::security::replay::ReplayCounters;
+
+/// Key identifiers of CCMP.
+const KEY_IDS: usize = 4;
+
+/// Keys that are gone and would still be known again.
+const MEMORY_LENGTH: usize = 16;
+
+/// Pairwise and group keys of one VM's connection.
+#[derive(Default)]
+pub struct RowKeys {
+    pairwise: [Option<KeySlot>; KEY_IDS],
+    group: [Option<KeySlot>; KEY_IDS],
+    transmit: Option<KeyId>,
+    memory: VecDeque<KeyMemory>,
+}
+
+/// How far a key was used. It says which key that was without being of use to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyMemory {
+    /// Message integrity code of a frame that nobody can send.
+    pub fingerprint: [u8; 8],
+    /// The last packet number sent.
+    pub transmitted: PacketNumber,
+    /// The last packet numbers received.
+    pub replay: ReplayCounters,
+}
+
+impl RowKeys {
+    /// Installs a key. A pairwise key is used to send from then on.
+    ///
+    /// A key that was here before goes on where it stopped: its packet numbers never repeat, and what it has received
+    /// stays a replay.
+    ///
+    /// # Errors
+    /// `UnsupportedCipher`; `WeakKey`; `KeyInUse` where the row has that key already, under whatever identifier: nothing
+    /// is reinstalled.
+    pub fn install(
+        &mut self,
+        scope: KeyScope,
+        key_id: KeyId,
+        cipher: CipherSuite,
+        key: &[u8],
+        receive_counter: PacketNumber,
+    ) -> Result<(), CallError> {
+        let mut slot = KeySlot::new(cipher, key_id, key, receive_counter)?;
+        if self.iter().any(|(_, installed)| installed.same_key(key)) {
+            return Err(CallError::KeyInUse);
+        }
+        let fingerprint = fingerprint(slot.key());
+        if let Some(memory) = self.memory.iter().find(|memory| memory.fingerprint == fingerprint) {
+            slot.resume(memory.transmitted, &memory.replay);
+        }
+        self.memory.retain(|memory| memory.fingerprint != fingerprint);
+        let old = self.place(scope, key_id).and_then(|place| place.replace(slot));
+        self.remember(old);
+        if scope == KeyScope::Pairwise {
+            self.transmit = Some(key_id);
+        }
+        Ok(())
+    }
+
+    /// Removes a key; its octets are wiped.
+    ///
+    /// # Errors
+    /// `NoSuchKey`.
+    pub fn remove(&mut self, scope: KeyScope, key_id: KeyId) -> Result<(), CallError> {
+        let old = self.place(scope, key_id).and_then(Option::take);
+        if old.is_none() {
+            return Err(CallError::NoSuchKey);
+        }
+        self.remember(old);
+        if scope == KeyScope::Pairwise && self.transmit == Some(key_id) {
+            self.transmit = self.pairwise.iter().flatten().map(KeySlot::key_id).next();
+        }
+        Ok(())
+    }
+
+    /// Takes over what was known of keys that were saved without their octets.
+    pub(crate) fn recall(&mut self, memory: impl IntoIterator<Item = KeyMemory>) {
+        self.memory = memory.into_iter().take(MEMORY_LENGTH).collect();
+    }
+
+    /// What to save: how far each key was used, those that are gone included.
+    pub fn memories(&self) -> impl Iterator<Item = KeyMemory> {
+        self.iter().map(|(_, slot)| memory_of(slot)).chain(self.memory.iter().cloned())
+    }
+
+    /// The key, to be used.
+    pub(crate) fn find_mut(&mut self, scope: KeyScope, key_id: KeyId) -> Option<&mut KeySlot> {
+        self.place(scope, key_id)?.as_mut()
+    }
+
+    /// The key of that scope and identifier.
+    pub fn find(&self, scope: KeyScope, key_id: KeyId) -> Option<&KeySlot> {
+        let slots = match scope {
+            KeyScope::Pairwise => &self.pairwise,
+            KeyScope::Group => &self.group,
+        };
+        slots.get(usize::from(key_id.value()))?.as_ref()
+    }
+
+    /// The pairwise key that frames are sent with: the one installed last.
+    pub const fn transmit(&self) -> Option<KeyId> {
+        self.transmit
+    }
+
+    /// All keys, pairwise ones first.
+    pub fn iter(&self) -> impl Iterator<Item = (KeyScope, &KeySlot)> {
+        let pairwise = self.pairwise.iter().flatten().map(|slot| (KeyScope::Pairwise, slot));
+        pairwise.chain(self.group.iter().flatten().map(|slot| (KeyScope::Group, slot)))
+    }
+
+    fn place(&mut self, scope: KeyScope, key_id: KeyId) -> Option<&mut Option<KeySlot>> {
+        let slots = match scope {
+            KeyScope::Pairwise => &mut self.pairwise,
+            KeyScope::Group => &mut self.group,
+        };
+        slots.get_mut(usize::from(key_id.value()))
+    }
+
+    fn remember(&mut self, gone: Option<KeySlot>) {
+        let Some(slot) = gone else { return };
+        if self.memory.len() >= MEMORY_LENGTH {
+            self.memory.pop_front();
+        }
+        self.memory.push_back(memory_of(&slot));
+    }
+}
+
+impl fmt::Debug for RowKeys {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.iter()).finish()
+    }
+}
+
+fn memory_of(slot: &KeySlot) -> KeyMemory {
+    KeyMemory { fingerprint: fingerprint(slot.key()), transmitted: slot.transmitted(), replay: slot.replay().clone() }
+}
+
+/// The message integrity code of an empty data frame from the zero address with packet number 0. Nobody owns that address
+/// and no key sends that number, so the nonce is used for nothing else.
+fn fingerprint(key: &CcmpKey) -> [u8; 8] {
+    const NOBODYS_FRAME: [u8; 24] = [0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut sealed = Vec::new();
+    let done = key.seal(&NOBODYS_FRAME, PacketNumber::default(), KeyId::from_low_bits(0), &mut sealed);
+    debug_assert!(done.is_ok(), "the frame is well formed");
+    sealed.last_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 16] = [0x11; 16];
+    const OTHER: [u8; 16] = [0x22; 16];
+
+    fn id(value: u8) -> KeyId {
+        KeyId::from_low_bits(value)
+    }
+
+    fn install(keys: &mut RowKeys, key_id: u8, key: &[u8]) -> Result<(), CallError> {
+        keys.install(KeyScope::Pairwise, id(key_id), CipherSuite::CCMP_128, key, PacketNumber::default())
+    }
+
+    #[test]
+    fn the_same_key_again_moves_no_counter() {
+        let mut keys = RowKeys::default();
+        install(&mut keys, 0, &KEY).unwrap();
+        keys.find_mut(KeyScope::Pairwise, id(0)).unwrap().next_packet_number();
+        for key_id in 0..4 {
+            assert_eq!(install(&mut keys, key_id, &KEY), Err(CallError::KeyInUse));
+        }
+        assert_eq!(keys.find(KeyScope::Pairwise, id(0)).unwrap().transmitted().value(), 1);
+    }
+
+    #[test]
+    fn a_key_that_comes_back_goes_on_where_it_stopped() {
+        let mut keys = RowKeys::default();
+        install(&mut keys, 0, &KEY).unwrap();
+        keys.find_mut(KeyScope::Pairwise, id(0)).unwrap().next_packet_number();
+        keys.remove(KeyScope::Pairwise, id(0)).unwrap();
+        install(&mut keys, 1, &KEY).unwrap();
+        assert_eq!(keys.find(KeyScope::Pairwise, id(1)).unwrap().transmitted().value(), 1);
+        install(&mut keys, 1, &OTHER).unwrap();
+        assert_eq!(keys.find(KeyScope::Pairwise, id(1)).unwrap().transmitted().value(), 0);
+        install(&mut keys, 1, &KEY).unwrap();
+        assert_eq!(keys.find(KeyScope::Pairwise, id(1)).unwrap().transmitted().value(), 1);
+    }
+
+    #[test]
+    fn frames_are_sent_with_the_pairwise_key_installed_last() {
+        let mut keys = RowKeys::default();
+        assert_eq!(keys.transmit(), None);
+        keys.install(KeyScope::Group, id(1), CipherSuite::CCMP_128, &OTHER, PacketNumber::default()).unwrap();
+        assert_eq!(keys.transmit(), None, "never the group key");
+        install(&mut keys, 0, &KEY).unwrap();
+        install(&mut keys, 1, &[3; 16]).unwrap();
+        assert_eq!(keys.transmit(), Some(id(1)));
+        keys.remove(KeyScope::Pairwise, id(1)).unwrap();
+        assert_eq!(keys.transmit(), Some(id(0)));
+        keys.remove(KeyScope::Pairwise, id(0)).unwrap();
+        assert_eq!(keys.transmit(), None);
+        assert_eq!(keys.remove(KeyScope::Pairwise, id(0)), Err(CallError::NoSuchKey));
+    }
+
+    #[test]
+    fn an_all_zero_key_is_refused() {
+        assert_eq!(install(&mut RowKeys::default(), 0, &[0; 16]), Err(CallError::WeakKey));
+    }
+
+    #[test]
+    fn no_key_is_printed() {
+        let mut keys = RowKeys::default();
+        install(&mut keys, 0, &KEY).unwrap();
+        assert!(!format!("{keys:?}").contains("17, 17"));
+    }
+}
