@@ -3,6 +3,7 @@
 - `control_engine`: takes every VM's calls, tagged with VR IDs, and decides;
 - `policy`: what to decide by, as data;
 - `schedule`: the radio's slots, planned from the channels in use and the scans;
+- `scan_queue`: the scan under way, and who waits for it;
 - `decision_log`: what became of every call, with the reason.
 
 Not here: which VM a virtual radio belongs to (`host`), how the device obeys (`rust_core/src/device`). Data frames pass

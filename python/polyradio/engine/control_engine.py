@@ -13,11 +13,12 @@ Rules:
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from polyradio.engine.decision_log import Decision, DecisionLog, Outcome
+from polyradio.engine.decision_log import Decision, DecisionLog, Outcome, channel_list, describe, words
 from polyradio.engine.policy import Policy
+from polyradio.engine.scan_queue import RunningScan, ScanRequest
 from polyradio.engine.schedule import Round, plan_round
 from polyradio.errors import RemoteProtocolError
 from polyradio.host_api import (
@@ -75,23 +76,6 @@ class _Pending:
     on_refused: Callable[[int], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _ScanRequest:
-    vr: VrId
-    sequence: int
-    call: Scan
-
-
-@dataclass(slots=True)
-class _RunningScan:
-    started: int
-    requests: list[_ScanRequest]
-    remaining: list[int]
-    round: Round | None = None
-    round_began: int = 0
-    round_ends: int = 0
-
-
 class ControlEngine:
     """Decides on behalf of all VMs of one device; `device` says what it can do."""
 
@@ -104,8 +88,8 @@ class ControlEngine:
         self._next_sequence = FIRST_SEQUENCE
         self._to_device: list[Message[VrId]] = []
         self._to_host: list[Message[VrId]] = []
-        self._scan: _RunningScan | None = None
-        self._waiting: list[_ScanRequest] = []
+        self._scan: RunningScan | None = None
+        self._waiting: list[ScanRequest] = []
         self._schedule: tuple[tuple[int, int], ...] = ()
         self.schedules_set = 0
         """How often the device got another schedule."""
@@ -121,13 +105,19 @@ class ControlEngine:
         vr = message.identifier
         if vr is None or message.kind is not Kind.CALL:
             return
+        if len(self._pending) >= _MOST_UNDER_WAY:
+            self._complete(vr, message.opcode, message.sequence, Completion(CallError.QUEUE_FULL))
+            if message.opcode != Opcode.TRANSMIT_PACKET:
+                reason = "the device has too many calls to answer"
+                self._decide(vr, f"call {message.opcode:#06x}", Outcome.REFUSED, reason, now)
+            return
         if message.opcode == Opcode.TRANSMIT_PACKET:
             self._submit(message.opcode, message.payload, vr, _Pending(None, vr, message.sequence))
             return
         try:
             call = parse_call(message.opcode, message.payload)
         except CallRejected as rejected:
-            reason = f"the call cannot be read: {_words(rejected.error)}"
+            reason = f"the call cannot be read: {words(rejected.error)}"
             self._decide(vr, f"call {message.opcode:#06x}", Outcome.REFUSED, reason, now)
             self._complete(vr, message.opcode, message.sequence, Completion(rejected.error))
             return
@@ -157,9 +147,7 @@ class ControlEngine:
         scan = self._scan
         if scan is None or scan.round is None or now < scan.round_ends:
             return
-        visited = scan.round.visited
-        scan.remaining = [channel for channel in scan.remaining if channel not in visited]
-        scan.round = None
+        scan.end_round(now, self._guard_ns)
         if not scan.remaining:
             self._finish_scan(scan, now)
         self._plan(now)
@@ -195,7 +183,7 @@ class ControlEngine:
                 self._refuse(vr, sequence, call, CallError.UNKNOWN_OPCODE, reason, now)
             case ReadDeviceInfo():
                 self._complete(vr, call.opcode, sequence, Completion(answer=self._device.emit()))
-                self._decide(vr, _text(call), Outcome.APPLIED, "every VM may know what the device can do", now)
+                self._decide(vr, describe(call), Outcome.APPLIED, "every VM may know what the device can do", now)
             case InitVm():
                 self._init(vr, sequence, call, radio)
             case _ if radio is None:
@@ -204,7 +192,7 @@ class ControlEngine:
             case SetParameters():
                 self._set_parameters(vr, sequence, call, now)
             case Scan():
-                self._request_scan(_ScanRequest(vr, sequence, call), now)
+                self._request_scan(ScanRequest(vr, sequence, call), now)
             case RemoveVm():
                 self._abandon_scans(vr, now)
                 self._pass(vr, sequence, call, "the VM leaves; its row, keys and queue go with it")
@@ -235,7 +223,7 @@ class ControlEngine:
     def _set_parameters(self, vr: VrId, sequence: int, call: SetParameters, now: int) -> None:
         radio = self._radios[vr]
         if call == radio.parameters:
-            self._decide(vr, _text(call), Outcome.IGNORED, "these parameters stand already", now)
+            self._decide(vr, describe(call), Outcome.IGNORED, "these parameters stand already", now)
             self._complete(vr, call.opcode, sequence, Completion())
             return
         before = radio.parameters
@@ -250,9 +238,7 @@ class ControlEngine:
                 return
             elif others:
                 outcome = Outcome.MERGED
-                reason = (
-                    f"other VMs use {_channels(others)}: channel {call.channel} becomes one more slot of the schedule"
-                )
+                reason = f"other VMs use {channel_list(others)}: channel {call.channel} becomes one more slot"
             else:
                 reason = f"no other VM uses a channel: the radio stays on channel {call.channel}"
         elif before.channel and not call.channel:
@@ -279,12 +265,12 @@ class ControlEngine:
     def _refuse(  # noqa: PLR0917 - who, what and why
         self, vr: VrId, sequence: int, call: HostCall, error: CallError, reason: str, now: int
     ) -> None:
-        self._decide(vr, _text(call), Outcome.REFUSED, reason, now)
+        self._decide(vr, describe(call), Outcome.REFUSED, reason, now)
         self._complete(vr, call.opcode, sequence, Completion(error))
 
     # -- scans
 
-    def _request_scan(self, request: _ScanRequest, now: int) -> None:
+    def _request_scan(self, request: ScanRequest, now: int) -> None:
         vr, channels = request.vr, request.call.channels
         if not channels or 0 in channels:
             reason = "a scan needs channels, and 0 is none"
@@ -296,31 +282,24 @@ class ControlEngine:
             reason = "no other scan is under way"
             if self._channels_in_use():
                 reason += "; VMs on a channel keep their slots in between"
-            self._decide(vr, _text(request.call), Outcome.APPLIED, reason, now)
-        elif self._may_join(scan, channels, now):
-            extra = [channel for channel in channels if channel not in scan.remaining]
-            scan.requests.append(request)
-            scan.remaining += dict.fromkeys(extra)
+            self._decide(vr, describe(request.call), Outcome.APPLIED, reason, now)
+        elif scan.may_join(channels, now, round(self._policy.scan_merge_ms * 1e6)):
+            scan.join(request)
             self._set_scan_filter(vr)
             reason = f"one visit serves VM {self._vm_name(scan.requests[0].vr)} and this one"
-            self._decide(vr, _text(request.call), Outcome.MERGED, reason, now)
+            self._decide(vr, describe(request.call), Outcome.MERGED, reason, now)
         else:
             self._waiting.append(request)
             reason = f"VM {self._vm_name(scan.requests[0].vr)} scans; this scan follows"
-            self._decide(vr, _text(request.call), Outcome.DEFERRED, reason, now)
+            self._decide(vr, describe(request.call), Outcome.DEFERRED, reason, now)
 
-    def _may_join(self, scan: _RunningScan, channels: Iterable[int], now: int) -> bool:
-        is_in_time = now - scan.started <= round(self._policy.scan_merge_ms * 1e6)
-        return is_in_time and not set(channels).isdisjoint(scan.remaining)
-
-    def _start_scan(self, requests: list[_ScanRequest], now: int) -> None:
-        channels = dict.fromkeys(channel for request in requests for channel in request.call.channels)
-        self._scan = _RunningScan(now, requests, list(channels))
+    def _start_scan(self, requests: list[ScanRequest], now: int) -> None:
+        self._scan = RunningScan.of(requests, now)
         for vr in dict.fromkeys(request.vr for request in requests):
             self._set_scan_filter(vr)
         self._plan(now)
 
-    def _finish_scan(self, scan: _RunningScan, now: int) -> None:
+    def _finish_scan(self, scan: RunningScan, now: int) -> None:
         self._scan = None
         for request in scan.requests:
             self._complete(request.vr, request.call.opcode, request.sequence, Completion())
@@ -331,7 +310,7 @@ class ControlEngine:
             for request in waiting:
                 outcome = Outcome.MERGED if together else Outcome.APPLIED
                 reason = "the scan before it is over" + ("; one visit serves all that waited" if together else "")
-                self._decide(request.vr, _text(request.call), outcome, reason, now)
+                self._decide(request.vr, describe(request.call), outcome, reason, now)
         for vr in dict.fromkeys(request.vr for request in scan.requests):
             if not self._is_scanning(vr):
                 self._set_scan_filter(vr)
@@ -347,7 +326,7 @@ class ControlEngine:
                 self._finish_scan(self._scan, now)
 
     def _is_scanning(self, vr: VrId) -> bool:
-        return self._scan is not None and any(request.vr == vr for request in self._scan.requests)
+        return self._scan is not None and self._scan.serves(vr)
 
     def _set_scan_filter(self, vr: VrId) -> None:
         radio = self._radios.get(vr)
@@ -368,31 +347,24 @@ class ControlEngine:
 
     def _plan(self, now: int) -> None:
         scan = self._scan
-        remaining = scan.remaining if scan is not None else []
-        planned = plan_round(self._channels_in_use(), remaining, self._policy, self._device.max_slots)
-        if scan is not None and scan.round is not None:
-            if planned.slots == scan.round.slots:
-                return
-            # The channels in use have changed: what the scan has visited in this round is not visited again.
-            scan.remaining = [channel for channel in remaining if channel not in self._visited_until(scan, now)]
-            planned = plan_round(self._channels_in_use(), scan.remaining, self._policy, self._device.max_slots)
+        planned = self._next_round()
         if scan is not None:
-            scan.round, scan.round_began = planned, now
-            scan.round_ends = now + planned.length_us * 1000 + self._guard_ns * len(planned.slots)
+            if scan.round is not None:
+                if planned.slots == scan.round.slots:
+                    return
+                # The channels in use have changed in the middle of a round.
+                scan.end_round(now, self._guard_ns)
+                planned = self._next_round()
+            scan.begin_round(planned, now, self._guard_ns)
         schedule = tuple((slot.channel, slot.length_us) for slot in planned.slots)
         if schedule != self._schedule or (scan is not None and len(schedule) > 1):
             self._schedule = schedule
             self.schedules_set += 1
             self._submit(Opcode.SET_SCHEDULE, SetSchedule(planned.slots).emit(), None, _Pending(None, None, 0))
 
-    def _visited_until(self, scan: _RunningScan, now: int) -> set[int]:
-        visited: set[int] = set()
-        at = scan.round_began
-        for slot in scan.round.slots if scan.round is not None else ():
-            at += slot.length_us * 1000 + self._guard_ns
-            if at <= now and scan.round is not None and slot.channel in scan.round.visited:
-                visited.add(slot.channel)
-        return visited
+    def _next_round(self) -> Round:
+        remaining = self._scan.remaining if self._scan is not None else []
+        return plan_round(self._channels_in_use(), remaining, self._policy, self._device.max_slots)
 
     @property
     def _guard_ns(self) -> int:
@@ -435,15 +407,15 @@ class ControlEngine:
     def _finish(self, pending: _Pending, completion: Completion, now: int, refusal: str = "") -> None:
         if pending.vr is None:
             if completion.error is not None:
-                self.own_calls_refused[_words(completion.error)] += 1
+                self.own_calls_refused[words(completion.error)] += 1
             return
         if pending.call is not None:
             outcome, reason = pending.outcome, pending.reason
             if completion.error is CallError.KEY_IN_USE:
                 outcome, reason = Outcome.IGNORED, "the same key stands there already; its counters stay as they are"
             elif completion.error is not None:
-                outcome, reason = Outcome.REFUSED, refusal or f"the device refuses it: {_words(completion.error)}"
-            self.log.record(Decision(now, pending.vr, pending.vm, _text(pending.call), outcome, reason))
+                outcome, reason = Outcome.REFUSED, refusal or f"the device refuses it: {words(completion.error)}"
+            self.log.record(Decision(now, pending.vr, pending.vm, describe(pending.call), outcome, reason))
             if completion.error is not None and pending.on_refused is not None:
                 pending.on_refused(now)
         opcode = pending.call.opcode if pending.call is not None else Opcode.TRANSMIT_PACKET
@@ -465,31 +437,7 @@ def _after(sequence: int) -> int:
     return sequence + 1 if sequence < 0xFFFF else FIRST_SEQUENCE
 
 
-def _words(error: CallError) -> str:
-    return error.name.lower().replace("_", " ")
-
-
-def _channels(channels: list[int]) -> str:
-    return ("channel " if len(channels) == 1 else "channels ") + ", ".join(map(str, channels))
-
-
-def _text(call: HostCall) -> str:
-    match call:
-        case InitVm(vm=vm, address=address):
-            return f"init VM {vm} with address {address.hex(':')}"
-        case SetParameters(channel=channel):
-            return f"set parameters: channel {channel}" if channel else "set parameters: no channel"
-        case SetConnection(state=state, bssid=bssid):
-            return f"set connection: {state.name.lower()} with {bssid.hex(':')}"
-        case InstallKey(key_id=key_id, scope=scope):
-            return f"install {scope.name.lower()} key {key_id}"
-        case RemoveKey(key_id=key_id, scope=scope):
-            return f"remove {scope.name.lower()} key {key_id}"
-        case Scan(channels=channels):
-            return f"scan {_channels(list(channels))}"
-        case _:
-            return Opcode(call.opcode).name.lower().replace("_", " ")
-
-
+_MOST_UNDER_WAY = 0x7000
+"""Calls under way; there are 0x8000 sequence numbers, and the engine's own calls need some."""
 _ENGINE_STATUS = frozenset((StatusCode.RADIO_GRANTED, StatusCode.RADIO_WITHDRAWN))
 """Status feedback that is the engine's: the VM has a radio of its own and need not know when it shares the antenna."""

@@ -1,11 +1,23 @@
 """What became of every VM's configuration call, and why."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from polyradio.host_api import VmId, VrId
+from polyradio.host_api import (
+    CallError,
+    HostCall,
+    InitVm,
+    InstallKey,
+    Opcode,
+    RemoveKey,
+    Scan,
+    SetConnection,
+    SetParameters,
+    VmId,
+    VrId,
+)
 
 
 class Outcome(StrEnum):
@@ -61,3 +73,33 @@ class DecisionLog:
     def counts(self) -> dict[str, int]:
         """How many calls ended in each way, every way named."""
         return {outcome.value: self._counts[outcome] for outcome in Outcome}
+
+
+def words(error: CallError) -> str:
+    """The error in words."""
+    return error.name.lower().replace("_", " ")
+
+
+def channel_list(channels: Iterable[int]) -> str:
+    """`channel 1` or `channels 1, 6`."""
+    numbers = list(channels)
+    return ("channel " if len(numbers) == 1 else "channels ") + ", ".join(map(str, numbers))
+
+
+def describe(call: HostCall) -> str:
+    """What is asked, in one line, without keys."""
+    match call:
+        case InitVm(vm=vm, address=address):
+            return f"init VM {vm} with address {address.hex(':')}"
+        case SetParameters(channel=channel):
+            return f"set parameters: channel {channel}" if channel else "set parameters: no channel"
+        case SetConnection(state=state, bssid=bssid):
+            return f"set connection: {state.name.lower()} with {bssid.hex(':')}"
+        case InstallKey(key_id=key_id, scope=scope):
+            return f"install {scope.name.lower()} key {key_id}"
+        case RemoveKey(key_id=key_id, scope=scope):
+            return f"remove {scope.name.lower()} key {key_id}"
+        case Scan(channels=channels):
+            return f"scan {channel_list(channels)}"
+        case _:
+            return Opcode(call.opcode).name.lower().replace("_", " ")
