@@ -136,7 +136,7 @@ def test_a_run_writes_its_files_and_says_where(cli, tiny: Path, tmp_path: Path) 
         assert f"wrote polyradio-out/tiny/{name}" in outcome.out
         assert (tmp_path / "polyradio-out" / "tiny" / name).stat().st_size > 0
     assert "alice: ping" in outcome.out
-    assert "all 1 VMs connected" in outcome.out
+    assert "1 of 1 VMs connected" in outcome.out
 
 
 def test_json_is_the_report_and_nothing_else(cli, tiny: Path, tmp_path: Path) -> None:
