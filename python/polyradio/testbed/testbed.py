@@ -211,7 +211,8 @@ class Testbed:
                 vm = self.vms[number]
                 if vm.stack is not None:
                     vm.stack.handle_timeout(now)
-                self._exchange(vm, now)
+                    self._exchange(vm, now)
+                    self._deadlines.set(sleeper, vm.stack.poll_timeout())
             case "cell":
                 cell = self.cells[number]
                 self._note(cell.handle_timeout(now), cell, now)
@@ -246,13 +247,14 @@ class Testbed:
         stack, port = vm.stack, vm.port
         if stack is None or not isinstance(port, _core.MemoryPort):
             return
-        received = port.take()
-        if len(received):
-            stack.handle_frames(received, now)
+        received = port.received[0]
+        if received != vm.taken:
+            vm.taken = received
+            stack.handle_frames(port.take(), now)
         frames = stack.poll_frames()
         if frames:
             port.push(frames)
-        self._deadlines.set(("stack", vm.vm_id - 1), stack.poll_timeout())
+            self._deadlines.set(("stack", vm.vm_id - 1), stack.poll_timeout())
 
     def _on_carrier(self, vm: VirtualMachine, carrier: Carrier | None) -> None:
         now = self.runtime.now_ns
