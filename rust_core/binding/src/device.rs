@@ -190,7 +190,10 @@ impl EmulatedNic {
     }
 
     /// Frames from the air; nothing is heard on a channel that the radio does not stand on.
-    #[pyo3(signature = (frames, now_ns, *, channel, signal_dbm = -50, rate = 540))]
+    #[pyo3(
+        signature = (frames, now_ns, *, channel, signal_dbm = -50, rate = 540),
+        text_signature = "($self, frames, now_ns, *, channel, signal_dbm=-50, rate=540)"
+    )]
     fn hear(&mut self, frames: &Bound<'_, PyAny>, now_ns: u64, channel: u8, signal_dbm: i8, rate: u16) -> PyResult<()> {
         let mut batch = core_batch::FrameBatch::new();
         for frame in frames.try_iter()? {

@@ -139,12 +139,18 @@ impl Medium {
     }
 
     /// Does all that is due at `now`: ends flights, fetches bursts, starts flights. `watch` is told of each burst when it
-    /// starts.
-    pub fn advance<S: AirStation>(&mut self, stations: &mut [S], now: Instant, watch: &mut impl FnMut(OnAir<'_>)) {
-        self.deliver_delayed(stations, now);
-        self.end_flights(stations, now);
-        self.fetch_bursts(stations, now);
-        self.start_flights(stations, now, watch);
+    /// starts. True where anything was done.
+    pub fn advance<S: AirStation>(
+        &mut self,
+        stations: &mut [S],
+        now: Instant,
+        watch: &mut impl FnMut(OnAir<'_>),
+    ) -> bool {
+        let delivered = self.deliver_delayed(stations, now);
+        let ended = self.end_flights(stations, now);
+        let fetched = self.fetch_bursts(stations, now);
+        let started = self.start_flights(stations, now, watch);
+        delivered || ended || fetched || started
     }
 
     /// When there is something to do again.
@@ -170,7 +176,8 @@ impl Medium {
         if self.ideal { idle } else { idle + phy::DIFS + slots(contender.slots) }
     }
 
-    fn deliver_delayed<S: AirStation>(&mut self, stations: &mut [S], now: Instant) {
+    fn deliver_delayed<S: AirStation>(&mut self, stations: &mut [S], now: Instant) -> bool {
+        let mut delivered = false;
         while let Some(entry) = self.delayed.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -179,20 +186,23 @@ impl Medium {
             if let Some(station) = stations.get_mut(radio) {
                 station.handle_air_frames(&frames, reception, now);
             }
+            delivered = true;
         }
+        delivered
     }
 
-    fn end_flights<S: AirStation>(&mut self, stations: &mut [S], now: Instant) {
+    fn end_flights<S: AirStation>(&mut self, stations: &mut [S], now: Instant) -> bool {
         let due: Vec<Channel> = self
             .channels
             .iter()
             .filter(|(_, state)| state.flight.as_ref().is_some_and(|flight| flight.end <= now))
             .map(|(channel, _)| *channel)
             .collect();
-        for channel in due {
-            let Some(flight) = self.channels.get_mut(&channel).and_then(|state| state.flight.take()) else { continue };
+        for channel in &due {
+            let Some(flight) = self.channels.get_mut(channel).and_then(|state| state.flight.take()) else { continue };
             self.land(flight, stations, now);
         }
+        !due.is_empty()
     }
 
     fn land<S: AirStation>(&mut self, flight: Flight, stations: &mut [S], now: Instant) {
@@ -249,7 +259,8 @@ impl Medium {
         }
     }
 
-    fn fetch_bursts<S: AirStation>(&mut self, stations: &mut [S], now: Instant) {
+    fn fetch_bursts<S: AirStation>(&mut self, stations: &mut [S], now: Instant) -> bool {
+        let mut fetched = false;
         for (radio, station) in stations.iter_mut().enumerate() {
             if self.busy.get(radio) != Some(&false) || self.disabled.get(radio) != Some(&false) {
                 continue;
@@ -267,10 +278,18 @@ impl Medium {
             if let Some(busy) = self.busy.get_mut(radio) {
                 *busy = true;
             }
+            fetched = true;
         }
+        fetched
     }
 
-    fn start_flights<S: AirStation>(&mut self, stations: &mut [S], now: Instant, watch: &mut impl FnMut(OnAir<'_>)) {
+    fn start_flights<S: AirStation>(
+        &mut self,
+        stations: &mut [S],
+        now: Instant,
+        watch: &mut impl FnMut(OnAir<'_>),
+    ) -> bool {
+        let mut started = false;
         let channels: Vec<Channel> = self.channels.keys().copied().collect();
         for channel in channels {
             let Some(state) = self.channels.get(&channel) else { continue };
@@ -292,7 +311,9 @@ impl Medium {
                 state.idle_since = flight.end;
                 state.flight = Some(flight);
             }
+            started = true;
         }
+        started
     }
 
     /// Decides at its start how far the burst comes: which frames reach the one who has to acknowledge them.
