@@ -77,9 +77,10 @@ class Testbed:
         self._real = RealGuests(scenario)
         self._deadlines: Deadlines[Sleeper] = Deadlines()
         self._events = EventLog(None)
+        self._interrupted_at: int | None = None
 
     def run(self) -> dict[str, Any]:
-        """Runs the scenario to its end.
+        """Runs the scenario to its end, or until somebody presses Ctrl-C.
 
         Returns:
             The report, which is also written to `report.json` where there is an output directory.
@@ -89,7 +90,10 @@ class Testbed:
             self._open_files(cleanup)
             self._build()
             self._start()
-            self._drive()
+            try:
+                self._drive()
+            except KeyboardInterrupt:
+                self._interrupted_at = self.runtime.now_ns
             real = self._real.results()
             report = self._report(real)
         if self._out_dir is not None:
@@ -321,6 +325,8 @@ class Testbed:
             "drops": drops_of(self.runtime.device_counters(self.device.radio).get(None, {})),
             "files": files if self._out_dir is not None else {},
         }
+        if self._interrupted_at is not None:
+            report["interrupted_after_s"] = round(self._interrupted_at / 1e9, 3)
         assert not engine.unmatched, "the device answered what nobody asked"
         return report
 
