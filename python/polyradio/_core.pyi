@@ -410,7 +410,10 @@ class Runtime:
     @property
     def now_ns(self) -> int: ...
     def run(self, until_ns: int) -> int:
-        """Moves on until there is something to take, or until that time; returns the time. Releases the GIL."""
+        """Moves on until there is something to take (from a memory port too), or until that time; returns the time.
+
+        Releases the GIL.
+        """
     # air
     def set_link(self, a: int, b: int, *, snr_db: float = 40.0, loss: float = 0.0, delay_us: int = 0) -> None: ...
     def set_ideal_air(self, enabled: bool) -> None:

@@ -37,6 +37,19 @@ impl FrameBatch {
         true
     }
 
+    /// Appends the frame that `write` appends to the buffer; false, and nothing stays, where it says false or there is no
+    /// room.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        let start = self.data.len();
+        if let (true, Ok(end)) = (write(&mut self.data), u32::try_from(self.data.len())) {
+            self.offsets.push(end);
+            true
+        } else {
+            self.data.truncate(start);
+            false
+        }
+    }
+
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.data.clear();

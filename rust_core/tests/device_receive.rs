@@ -1,4 +1,5 @@
 //! The device's way up: every frame is delivered to its owner or counted with the reason that it deserves.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod device_support;
 
@@ -10,6 +11,7 @@ use polyradio_core::ids::{KeyId, MacAddr, VmId};
 use polyradio_core::wire::frame_control::{FrameControl, data_subtype, management_subtype};
 use polyradio_core::wire::mac_header::{QosControl, SequenceControl};
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with whose counter grew, which may be nobody's")]
 fn vm(number: u16) -> Option<VmId> {
     Some(VmId::new(number + 1000))
 }

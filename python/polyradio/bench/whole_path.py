@@ -41,23 +41,20 @@ def _connect(runtime: _core.Runtime, device: int, access_point: int, vms: int) -
     for vm in range(vms):
         key = vm.to_bytes(2, "big") * 8 if vm else bytes(range(16))
         calls += [
-            (vm, host_api.InitVm(vm, _address(vm))),
+            (vm, host_api.InitVm(host_api.VmId(vm), _address(vm))),
             (vm, host_api.SetParameters(channel=36, rate=540)),
             (
                 vm,
                 host_api.SetConnection(
-                    state=3, bssid=_BSSID, association_id=vm + 1, qos=True, privacy=True, beacon_interval=0
+                    host_api.ConnectionState.AUTHORIZED, _BSSID, association_id=vm + 1, qos=True, privacy=True
                 ),
             ),
-            (vm, host_api.InstallKey(key_id=0, scope=host_api.PAIRWISE, cipher=CCMP_128, receive_counter=0, key=key)),
+            (vm, host_api.InstallKey(0, host_api.KeyScope.PAIRWISE, CCMP_128, receive_counter=0, key=key)),
         ]
         address = _address(vm)
         runtime.set_station(access_point, address, association_id=vm + 1, qos=True, authorized=True, privacy=True)
         runtime.install_key(access_point, address, 0, CCMP_128, key)
-    messages = b"".join(
-        host_api.encode_call(call, identifier=vr, sequence=0x8000 + i % 0x7FFF, width=width)
-        for i, (vr, call) in enumerate(calls)
-    )
+    messages = b"".join(host_api.emit_call(call, 0x8000 + i % 0x7FFF, vr, width) for i, (vr, call) in enumerate(calls))
     runtime.submit(device, messages)
     ports = []
     for vm in range(vms):
@@ -66,9 +63,12 @@ def _connect(runtime: _core.Runtime, device: int, access_point: int, vms: int) -
         runtime.set_guest_link(device, vm, bssid=_BSSID, qos=True)
         ports.append(port)
     runtime.run(runtime.now_ns + 10_000_000)
-    for completion in host_api.decode_messages(runtime.take_messages(device), width=width):
-        if isinstance(completion.body, host_api.Completion) and completion.body.error is not None:
-            raise RuntimeError(f"the device refused to be set up: {completion.body.error}")
+    messages_up: list[host_api.Message[int]] = list(host_api.parse_messages(runtime.take_messages(device), width))
+    for message in messages_up:
+        if message.kind is host_api.Kind.COMPLETION:
+            error = host_api.Completion.parse(message.payload).error
+            if error is not None:
+                raise RuntimeError(f"the device refused to be set up: {error.name.lower()}")
     return ports
 
 

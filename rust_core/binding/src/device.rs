@@ -1,5 +1,332 @@
-use pyo3::prelude::*;
+//! The device for Python: its connection table by itself, and the emulated NIC for conformance tests.
 
-pub(crate) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use polyradio_core::air::{AirStation, Reception, TransmitReport};
+use polyradio_core::device::batch::BatchOutcome;
+use polyradio_core::device::{self as core_device, Counters, Device, DeviceConfig, DropReason, Row, RowSnapshot};
+use polyradio_core::frame_batch as core_batch;
+use polyradio_core::host_api::CallError;
+use polyradio_core::host_api::call::{CipherSuite, KeyScope};
+use polyradio_core::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
+use polyradio_core::time::Instant;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::error::{local, rejected};
+use crate::security::FrameBatch;
+use crate::wire::mac_addr;
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("DROP_REASONS", PyTuple::new(py, DropReason::ALL.iter().map(|reason| reason.name()))?)?;
+    module.add("CALL_ERRORS", PyTuple::new(py, CallError::ALL.map(|error| format!("{error:?}")))?)?;
+    module.add_class::<BatchResult>()?;
+    module.add_class::<ConnectionTable>()?;
+    module.add_class::<EmulatedNic>()
 }
+
+/// What became of a batch: the frames that passed, and a VM and a verdict for each frame that went in.
+#[pyclass(frozen, module = "polyradio")]
+struct BatchResult {
+    frames: Py<FrameBatch>,
+    vm_id: Py<PyArray1<u16>>,
+    verdict: Py<PyArray1<u8>>,
+}
+
+impl BatchResult {
+    fn from_core(py: Python<'_>, outcome: BatchOutcome) -> PyResult<Self> {
+        let verdicts = outcome.verdicts.iter().map(|verdict| verdict.map_or_else(|reason| reason as u8 + 1, |()| 0));
+        Ok(Self {
+            frames: Py::new(py, FrameBatch::from_core(py, outcome.frames)?)?,
+            vm_id: vm_numbers(&outcome.vms).into_pyarray(py).unbind(),
+            verdict: verdicts.collect::<Vec<u8>>().into_pyarray(py).unbind(),
+        })
+    }
+}
+
+#[pymethods]
+impl BatchResult {
+    /// One frame for each input; empty where the verdict is not 0.
+    #[getter]
+    fn frames(&self, py: Python<'_>) -> Py<FrameBatch> {
+        self.frames.clone_ref(py)
+    }
+
+    /// 65535 where no VM was found.
+    #[getter]
+    fn vm_id(&self, py: Python<'_>) -> Py<PyArray1<u16>> {
+        self.vm_id.clone_ref(py)
+    }
+
+    /// 0: passed; n: drop reason n - 1 of `DROP_REASONS`.
+    #[getter]
+    fn verdict(&self, py: Python<'_>) -> Py<PyArray1<u8>> {
+        self.verdict.clone_ref(py)
+    }
+}
+
+/// The NIC's per-VM connection table (US 8,392,625, 622) with its keys, as the device itself uses it.
+#[pyclass(module = "polyradio")]
+struct ConnectionTable(core_device::ConnectionTable);
+
+#[pymethods]
+impl ConnectionTable {
+    #[new]
+    #[pyo3(signature = (*, max_vms = 256))]
+    fn new(max_vms: u32) -> Self {
+        // 65535 says that there is none.
+        Self(core_device::ConnectionTable::new(max_vms.min(u32::from(NO_VM))))
+    }
+
+    #[pyo3(signature = (vm_id, mac, *, bssid = None, connected = true))]
+    fn add_vm(&mut self, vm_id: i64, mac: &[u8], bssid: Option<&[u8]>, connected: bool) -> PyResult<()> {
+        let bssid = bssid.map(mac_addr).transpose()?;
+        self.0.add_vm(VmId::new(vm_number(vm_id)?), mac_addr(mac)?, bssid, connected).map_err(rejected)
+    }
+
+    fn remove_vm(&mut self, vm_id: i64) -> PyResult<()> {
+        self.0.remove(row_of(vm_id)?).map(drop).map_err(rejected)
+    }
+
+    #[pyo3(signature = (vm_id, key_id, cipher, key, *, group = false, receive_counter = 0))]
+    fn install_key(
+        &mut self,
+        vm_id: i64,
+        key_id: i64,
+        cipher: i64,
+        key: &[u8],
+        group: bool,
+        receive_counter: i64,
+    ) -> PyResult<()> {
+        let cipher = CipherSuite(u8::try_from(cipher).map_err(|_| rejected(CallError::UnsupportedCipher))?);
+        let counter = u64::try_from(receive_counter).ok().and_then(PacketNumber::new);
+        let counter = counter.ok_or_else(|| local("a receive counter has 48 bits"))?;
+        let (vr, key_id) = (row_of(vm_id)?, key_identifier(key_id)?);
+        self.0.install_key(vr, scope(group), key_id, cipher, key, counter).map_err(rejected)
+    }
+
+    #[pyo3(signature = (vm_id, key_id, *, group = false))]
+    fn remove_key(&mut self, vm_id: i64, key_id: i64, group: bool) -> PyResult<()> {
+        self.0.remove_key(row_of(vm_id)?, scope(group), key_identifier(key_id)?).map_err(rejected)
+    }
+
+    /// Transmit path: VM by source address, then seal with its pairwise key.
+    fn seal_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
+        let frames = batch.to_core(py)?;
+        let outcome = py.detach(|| self.0.seal_batch(&frames));
+        BatchResult::from_core(py, outcome)
+    }
+
+    /// Receive path: VM by destination address, replay check, open.
+    fn open_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
+        let frames = batch.to_core(py)?;
+        let outcome = py.detach(|| self.0.open_batch(&frames));
+        BatchResult::from_core(py, outcome)
+    }
+
+    /// VM IDs for an (n, 6) array of addresses; 65535 where nobody owns one.
+    fn lookup_batch<'py>(
+        &self,
+        py: Python<'py>,
+        macs: &Bound<'py, PyArray2<u8>>,
+    ) -> PyResult<Bound<'py, PyArray1<u16>>> {
+        let macs = macs.try_readonly()?;
+        let macs = macs.as_array();
+        if macs.ncols() != 6 {
+            return Err(local("addresses come as an array of shape (n, 6)"));
+        }
+        let addresses: Vec<MacAddr> = macs
+            .rows()
+            .into_iter()
+            .map(|row| {
+                let mut octets = [0; 6];
+                octets.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+                MacAddr(octets)
+            })
+            .collect();
+        let found = py.detach(|| self.0.lookup_batch(addresses));
+        Ok(vm_numbers(&found).into_pyarray(py))
+    }
+
+    /// A row for each VM: addresses, connection, counters, which keys there are; never a key.
+    fn dump<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.0.rows().map(|row| row_dict(py, row)).collect()
+    }
+
+    /// Everything but the keys' octets, to be given to `restore`.
+    fn save<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.save())
+    }
+
+    fn restore(&mut self, saved: &[u8]) -> PyResult<()> {
+        self.0.restore(saved).map_err(rejected)
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The emulated NIC by itself: host API octets in and out, air frames in and out, time as an argument.
+#[pyclass(module = "polyradio")]
+struct EmulatedNic(Device);
+
+#[pymethods]
+impl EmulatedNic {
+    #[new]
+    #[pyo3(signature = (*, max_vms = 64, queue_length = 64))]
+    fn new(max_vms: u32, queue_length: u16) -> Self {
+        Self(Device::new(DeviceConfig { max_vms, queue_length, ..DeviceConfig::default() }))
+    }
+
+    fn submit(&mut self, messages: &[u8], now_ns: u64) {
+        self.0.handle_messages(messages, Instant::from_nanos(now_ns));
+    }
+
+    fn take_messages<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut octets = Vec::new();
+        self.0.poll_messages(&mut octets);
+        PyBytes::new(py, &octets)
+    }
+
+    /// Frames from the air; nothing is heard on a channel that the radio does not stand on.
+    #[pyo3(
+        signature = (frames, now_ns, *, channel, signal_dbm = -50, rate = 540),
+        text_signature = "($self, frames, now_ns, *, channel, signal_dbm=-50, rate=540)"
+    )]
+    fn hear(&mut self, frames: &Bound<'_, PyAny>, now_ns: u64, channel: u8, signal_dbm: i8, rate: u16) -> PyResult<()> {
+        let mut batch = core_batch::FrameBatch::new();
+        for frame in frames.try_iter()? {
+            batch.push(frame?.cast::<PyBytes>()?.as_bytes());
+        }
+        self.0.handle_air_frames(&batch, Reception { channel, rate, signal_dbm }, Instant::from_nanos(now_ns));
+        Ok(())
+    }
+
+    fn acknowledges(&self, receiver: &[u8]) -> PyResult<bool> {
+        Ok(self.0.acknowledges(mac_addr(receiver)?))
+    }
+
+    /// What it would send now: (channel, VM ID, frame), each reported as acknowledged or not. Without acknowledgement
+    /// that is one frame for each call: it has to be sent again.
+    #[pyo3(signature = (now_ns, *, acknowledged = true))]
+    fn take_air_frames<'py>(
+        &mut self,
+        py: Python<'py>,
+        now_ns: u64,
+        acknowledged: bool,
+    ) -> Vec<(u8, Option<u16>, Bound<'py, PyBytes>)> {
+        let now = Instant::from_nanos(now_ns);
+        let mut sent = Vec::new();
+        while let Some(burst) = self.0.poll_transmit(now) {
+            let went_out = if acknowledged { burst.frames.len() } else { 1 };
+            let frames = burst.frames.iter().zip(&burst.vms).take(went_out);
+            sent.extend(frames.map(|(frame, vm)| (burst.channel, vm.map(VmId::to_u16), PyBytes::new(py, frame))));
+            let done = if acknowledged { burst.frames.len() } else { 0 };
+            self.0.handle_transmit_report(TransmitReport { burst, done }, now);
+            if !acknowledged {
+                break;
+            }
+        }
+        sent
+    }
+
+    fn handle_timeout(&mut self, now_ns: u64) {
+        self.0.handle_timeout(Instant::from_nanos(now_ns));
+    }
+
+    fn poll_timeout(&self) -> Option<u64> {
+        self.0.poll_timeout().map(Instant::as_nanos)
+    }
+
+    #[getter]
+    fn channel(&self) -> Option<u8> {
+        self.0.channel()
+    }
+
+    /// By VM ID, None for frames that belong to no VM: drop reason or counter name to count.
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        device_counters(py, &self.0)
+    }
+}
+
+/// A device's counters by VM ID.
+pub(crate) fn device_counters<'py>(py: Python<'py>, device: &Device) -> PyResult<Bound<'py, PyDict>> {
+    let all = PyDict::new(py);
+    for (vm, counters) in device.counters() {
+        all.set_item(vm.map(VmId::to_u16), counters_dict(py, counters)?)?;
+    }
+    Ok(all)
+}
+
+/// A row for Python, without keys.
+pub(crate) fn row_dict<'py>(py: Python<'py>, row: &Row) -> PyResult<Bound<'py, PyDict>> {
+    let snapshot = RowSnapshot::of(row);
+    let (parameters, connection) = (snapshot.parameters, snapshot.connection);
+    let dict = PyDict::new(py);
+    dict.set_item("vm_id", snapshot.vm.to_u16())?;
+    dict.set_item("vr_id", snapshot.vr.to_u16())?;
+    dict.set_item("mac", PyBytes::new(py, &snapshot.address.octets()))?;
+    dict.set_item("channel", parameters.channel)?;
+    dict.set_item("rate", parameters.rate)?;
+    dict.set_item("scan_filter", parameters.scan_filter)?;
+    dict.set_item("forward_protected", parameters.forward_protected)?;
+    dict.set_item("state", format!("{:?}", connection.state).to_lowercase())?;
+    let bssid = (connection.bssid != MacAddr::ZERO).then(|| PyBytes::new(py, &connection.bssid.octets()));
+    dict.set_item("bssid", bssid)?;
+    dict.set_item("association_id", connection.association_id)?;
+    dict.set_item("qos", connection.qos)?;
+    dict.set_item("privacy", connection.privacy)?;
+    dict.set_item("beacon_interval", connection.beacon_interval)?;
+    dict.set_item("asleep", snapshot.is_asleep)?;
+    dict.set_item("queued", snapshot.queued)?;
+    dict.set_item("sequence_numbers", snapshot.sequence_numbers.to_vec())?;
+    let keys: PyResult<Vec<Bound<'py, PyDict>>> = snapshot
+        .keys
+        .iter()
+        .map(|key| {
+            let dict = PyDict::new(py);
+            dict.set_item("scope", format!("{:?}", key.scope).to_lowercase())?;
+            dict.set_item("key_id", key.key_id.value())?;
+            dict.set_item("cipher", key.cipher.0)?;
+            dict.set_item("transmit", key.is_transmit)?;
+            dict.set_item("transmitted", key.transmitted.value())?;
+            dict.set_item("received", key.replay.values().map(PacketNumber::value).to_vec())?;
+            Ok(dict)
+        })
+        .collect();
+    dict.set_item("keys", keys?)?;
+    dict.set_item("counters", counters_dict(py, row.counters())?)?;
+    Ok(dict)
+}
+
+fn counters_dict<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, count) in counters.iter() {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
+}
+
+fn vm_numbers(vms: &[Option<VmId>]) -> Vec<u16> {
+    vms.iter().map(|vm| vm.map_or(NO_VM, VmId::to_u16)).collect()
+}
+
+fn vm_number(vm_id: i64) -> PyResult<u16> {
+    u16::try_from(vm_id).ok().filter(|vm| *vm != NO_VM).ok_or_else(|| local("a VM ID is 0 to 65534"))
+}
+
+fn row_of(vm_id: i64) -> PyResult<VrId> {
+    vm_number(vm_id).map(VrId::new)
+}
+
+fn key_identifier(key_id: i64) -> PyResult<KeyId> {
+    u8::try_from(key_id).ok().and_then(KeyId::new).ok_or_else(|| local("a key identifier is 0 to 3"))
+}
+
+const fn scope(group: bool) -> KeyScope {
+    if group { KeyScope::Group } else { KeyScope::Pairwise }
+}
+
+/// Says in an array that there is no VM.
+const NO_VM: u16 = u16::MAX;

@@ -27,7 +27,11 @@ impl Beacon {
     pub(super) fn new(frame: &[u8], interval_tu: u16, now: Instant) -> Result<Self, ParseError> {
         let header = MacHeader::parse(frame)?;
         if !header.frame_control.is_management(management_subtype::BEACON) {
-            return Err(ParseError::Invalid { what: "beacon subtype", value: u64::from(header.frame_control.0), at: 0 });
+            return Err(ParseError::Invalid {
+                what: "beacon subtype",
+                value: u64::from(header.frame_control.0),
+                at: 0,
+            });
         }
         let at = tim_place(frame, header.length() + FIXED_FIELDS_LENGTH)?;
         let (head, tail) = frame.split_at_checked(at).unwrap_or((frame, &[]));
@@ -55,7 +59,14 @@ impl Beacon {
     }
 
     /// Appends the beacon that is sent now.
-    pub(super) fn emit(&mut self, traffic: &TrafficMap, has_group: bool, sequence: u16, now: Instant, out: &mut Vec<u8>) {
+    pub(super) fn emit(
+        &mut self,
+        traffic: &TrafficMap,
+        has_group: bool,
+        sequence: u16,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
         self.is_due = false;
         let start = out.len();
         out.extend_from_slice(&self.head);

@@ -22,7 +22,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Name and count, counters at zero left out.
+    /// Name and count; reasons that never occurred left out.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let plain = [
             ("sent", self.sent),
@@ -32,9 +32,6 @@ impl Counters {
             ("received_octets", self.received_octets),
             ("beacons", self.beacons),
         ];
-        plain
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .chain(self.drops.iter().map(|(reason, count)| (reason.name(), count)))
+        plain.into_iter().chain(self.drops.iter().map(|(reason, count)| (reason.name(), count)))
     }
 }

@@ -52,6 +52,8 @@ pub struct AccessPoint {
     to_wire: FrameBatch,
     /// Management frames and EAPOL, opened, for whoever decides.
     to_control: VecDeque<Vec<u8>>,
+    /// What was heard behind an EAPOL frame of the same station: with the decision a key may come.
+    deferred: FrameBatch,
     counters: Counters,
     scratch: Vec<u8>,
 }
@@ -70,6 +72,7 @@ impl AccessPoint {
             pool: BufferPool::default(),
             to_wire: FrameBatch::new(),
             to_control: VecDeque::new(),
+            deferred: FrameBatch::new(),
             counters: Counters::default(),
             scratch: Vec::new(),
         }
@@ -192,9 +195,15 @@ impl AccessPoint {
         (0..frames).for_each(|_| self.counters.drops.count(DropReason::QueueFull));
     }
 
-    /// A management frame or an EAPOL data frame, opened.
+    /// A management frame or an EAPOL data frame, opened; or a data frame of whoever is not associated.
     pub fn poll_frame(&mut self) -> Option<Vec<u8>> {
         self.to_control.pop_front()
+    }
+
+    /// The decisions were made: what was heard behind an EAPOL frame goes on. To be called after all of
+    /// [`poll_frame`](Self::poll_frame) was taken and answered; true where there was anything.
+    pub fn handle_decisions(&mut self) -> bool {
+        !self.deferred.is_empty() && self.to_control.is_empty() && self.receive_deferred()
     }
 
     /// True where [`poll_frame`](Self::poll_frame) has one.
@@ -308,10 +317,12 @@ impl AirStation for AccessPoint {
     }
 }
 
-/// True for a plaintext data MPDU that carries EAPOL.
-fn is_eapol(header: &MacHeader, mpdu: &[u8]) -> bool {
+/// True for a plaintext data MPDU that carries EAPOL for this access point.
+fn is_eapol(header: &MacHeader, mpdu: &[u8], bssid: MacAddr) -> bool {
     let body = mpdu.get(header.length()..).unwrap_or_default();
-    !header.qos.is_some_and(QosControl::amsdu_present) && body_ethertype(body) == Some(ETHERTYPE_EAPOL)
+    header.destination() == Some(bssid)
+        && !header.qos.is_some_and(QosControl::amsdu_present)
+        && body_ethertype(body) == Some(ETHERTYPE_EAPOL)
 }
 
 /// Frames that wait for one station, or for all.

@@ -3,7 +3,7 @@
 //! A burst passes in three steps, so that opening is one batch: the stages before the key, opening, and the stages that
 //! only a verified frame may reach. Replay and duplicates are checked before and again after: a burst may hold copies.
 
-use super::station::StationId;
+use super::station::{Station, StationId};
 use super::{AccessPoint, is_eapol};
 use crate::air::Reception;
 use crate::device::DropReason;
@@ -35,6 +35,8 @@ struct Arrival {
     station: StationId,
     header: MacHeader,
     opening: Option<Opening>,
+    /// EAPOL in the clear: what the station sends behind it waits, itself not.
+    is_eapol: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,13 +51,29 @@ struct Opening {
 
 impl AccessPoint {
     pub(super) fn receive(&mut self, frames: &FrameBatch, reception: Reception) {
+        self.receive_at(frames, reception.rate);
+    }
+
+    /// What waited for a decision, in its order; a station may have said EAPOL again in it.
+    pub(super) fn receive_deferred(&mut self) -> bool {
+        let deferred = core::mem::take(&mut self.deferred);
+        for frame in deferred.iter() {
+            if let Some(station) = self.sender(frame) {
+                station.awaits_decision = false;
+            }
+        }
+        self.receive_at(&deferred, 0);
+        true
+    }
+
+    fn receive_at(&mut self, frames: &FrameBatch, rate: u16) {
         self.receiver.arrivals.clear();
         for (index, frame) in frames.iter().enumerate() {
             let result = match admit_header(frame) {
                 Ok(header) if header.frame_control.frame_type() == FrameType::Management => {
                     self.receive_management(&header, frame)
                 }
-                Ok(header) => self.admit_data(index, &header, frame, reception.rate),
+                Ok(header) => self.admit_data(index, &header, frame, rate),
                 Err(reason) => Err(reason),
             };
             if let Err(reason) = result {
@@ -71,6 +89,13 @@ impl AccessPoint {
         let mut ethernet = core::mem::take(&mut self.scratch);
         for arrival in arrivals.drain(..) {
             let frame = frames.frame(arrival.frame).unwrap_or_default();
+            let awaits_decision = self.stations.station(arrival.station).is_some_and(|station| station.awaits_decision);
+            if awaits_decision && !arrival.is_eapol {
+                if self.deferred.len() >= DEFERRED_LENGTH || !self.deferred.push(frame) {
+                    self.drop(frame, DropReason::QueueFull);
+                }
+                continue;
+            }
             let plain = arrival.opening.map_or(Some(frame), |opening| opened.frame(opening.slot)).unwrap_or_default();
             if let Err(reason) = self.finish(&arrival, plain, &mut ethernet) {
                 self.drop(frame, reason);
@@ -111,8 +136,17 @@ impl AccessPoint {
             return Err(DropReason::Malformed);
         }
         let Self { stations, transmitter, receiver, counters, .. } = self;
-        let id = header.addr2.and_then(|address| stations.lookup(address)).ok_or(DropReason::NotConnected)?;
-        let station = stations.station_mut(id).ok_or(DropReason::NotConnected)?;
+        let id = header.addr2.and_then(|address| stations.lookup(address));
+        let Some(station) = id.and_then(|id| stations.station_mut(id)) else {
+            // A Class 3 frame of a stranger: the MLME answers it (IEEE 802.11-2020 11.3.3).
+            self.hand_up(frame)?;
+            return Err(DropReason::NotConnected);
+        };
+        let id = station.id;
+        if station.awaits_decision {
+            let has_room = self.deferred.len() < DEFERRED_LENGTH && self.deferred.push(frame);
+            return if has_room { Ok(()) } else { Err(DropReason::QueueFull) };
+        }
         if rate != 0 {
             station.rate = rate;
         }
@@ -129,6 +163,7 @@ impl AccessPoint {
         if station.duplicates.is_duplicate(class, number, control.retry()) {
             return Err(DropReason::Duplicate);
         }
+        let is_eapol = !control.protected() && is_eapol(header, frame, self.bssid);
         let opening = if control.protected() {
             let ccmp = CcmpHeader::read(frame).map_err(open_failure)?;
             let key = station.key(ccmp.key_id).ok_or(DropReason::NoKey)?;
@@ -137,12 +172,13 @@ impl AccessPoint {
             }
             let CcmpHeader { packet_number, key_id, class } = ccmp;
             Some(Opening { key_id, packet_number, class, slot: 0, result: Ok(()) })
-        } else if station.parameters.privacy && !is_eapol(header, frame) {
+        } else if station.parameters.privacy && !is_eapol {
             return Err(DropReason::Unprotected);
         } else {
             None
         };
-        receiver.arrivals.push(Arrival { frame: index, station: id, header: *header, opening });
+        station.awaits_decision |= is_eapol;
+        receiver.arrivals.push(Arrival { frame: index, station: id, header: *header, opening, is_eapol });
         Ok(())
     }
 
@@ -205,7 +241,8 @@ impl AccessPoint {
         station.duplicates.remember(class, number);
         self.transmitter.set_power(station, header.frame_control.power_management());
         let (address, is_authorized) = (station.address, station.parameters.authorized);
-        if is_eapol(header, plain) {
+        if is_eapol(header, plain, self.bssid) {
+            station.awaits_decision = true;
             self.count_received(address, plain.len());
             return self.hand_up(plain);
         }
@@ -257,11 +294,15 @@ impl AccessPoint {
     /// Counts a frame that goes no further, for its sender too where that is a station and the frame is for us.
     fn drop(&mut self, frame: &[u8], reason: DropReason) {
         self.counters.drops.count(reason);
-        let transmitter = frame.get(10..).and_then(<[u8]>::first_chunk).copied().map(MacAddr);
-        let id = transmitter.and_then(|address| self.stations.lookup(address));
-        if let Some(station) = id.and_then(|id| self.stations.station_mut(id)) {
+        if let Some(station) = self.sender(frame) {
             station.counters.drops.count(reason);
         }
+    }
+
+    fn sender(&mut self, frame: &[u8]) -> Option<&mut Station> {
+        let transmitter = frame.get(10..)?.first_chunk().copied().map(MacAddr)?;
+        let id = self.stations.lookup(transmitter)?;
+        self.stations.station_mut(id)
     }
 }
 
@@ -286,3 +327,6 @@ const fn open_failure(error: OpenError) -> DropReason {
         OpenError::MicFailed => DropReason::MicFailed,
     }
 }
+
+/// Frames that wait for decisions.
+const DEFERRED_LENGTH: usize = 4096;

@@ -43,6 +43,8 @@ pub struct Station {
     pub(crate) is_asleep: bool,
     /// Frames that waited for it to wake up are being sent: More Data is said.
     pub(crate) is_flushing: bool,
+    /// It sent EAPOL, and the answer is not there yet: what it sends behind it waits.
+    pub(crate) awaits_decision: bool,
     /// It stands in the list of stations that have frames to be sent.
     pub(crate) is_listed: bool,
     pub(crate) queue: VecDeque<Queued>,
@@ -129,6 +131,7 @@ impl StationTable {
             transmit_key: None,
             is_asleep: false,
             is_flushing: false,
+            awaits_decision: false,
             is_listed: false,
             queue: VecDeque::new(),
             sequence: SequenceCounters::default(),

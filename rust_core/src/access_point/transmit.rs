@@ -19,7 +19,7 @@ use crate::frame_batch::FrameBatch;
 use crate::ids::{KeyId, PacketNumber, Tid};
 use crate::security::ccmp::{SealError, SealJob, seal_batch};
 use crate::time::Instant;
-use crate::wire::frame_control::FrameControl;
+use crate::wire::frame_control::{FrameControl, management_subtype};
 use crate::wire::mac_header::{self, SequenceControl};
 
 /// A frame that waits.
@@ -193,19 +193,14 @@ impl Transmitter {
 }
 
 /// Numbers a frame that leaves its queue for the first time, and says how it is to be sealed.
-fn prepare(
-    station: &mut Station,
-    mut queued: Queued,
-) -> Result<(Queued, Option<(KeyId, PacketNumber)>), DropReason> {
+fn prepare(station: &mut Station, mut queued: Queued) -> Result<(Queued, Option<(KeyId, PacketNumber)>), DropReason> {
     if queued.is_sealed {
         return Ok((queued, None));
     }
     let may_be_sealed = queued.kind != QueuedKind::Management && !queued.unprotected;
     let must_be_sealed = queued.kind == QueuedKind::Data && station.parameters.privacy;
     let seal = match station.transmit_key_mut() {
-        Some(key) if may_be_sealed => {
-            Some((key.key_id(), key.next_packet_number().ok_or(DropReason::KeyExhausted)?))
-        }
+        Some(key) if may_be_sealed => Some((key.key_id(), key.next_packet_number().ok_or(DropReason::KeyExhausted)?)),
         None if must_be_sealed => return Err(DropReason::NoKey),
         _ => None,
     };
@@ -245,7 +240,7 @@ impl AccessPoint {
             self.emit_group(&mut data, &mut offsets, &mut sent);
         }
         if sent.is_empty() {
-            self.choose_unicast(&mut burst);
+            self.choose_unicast(&mut burst, now);
             emit_chosen(&mut self.transmitter, &self.stations, &mut self.pool, &mut data, &mut offsets, &mut sent);
         }
         burst.frames = FrameBatch::from_parts(data, offsets).unwrap_or_default();
@@ -287,11 +282,12 @@ impl AccessPoint {
     }
 
     /// Chooses what is sent next to single stations.
-    fn choose_unicast(&mut self, burst: &mut Burst) {
+    fn choose_unicast(&mut self, burst: &mut Burst, now: Instant) {
         let Self { transmitter, stations, counters, .. } = self;
         while let Some(mut queued) = transmitter.unassociated.pop_front() {
             if !queued.is_sealed {
                 finish_header(&mut queued, &mut transmitter.sequence, false);
+                stamp(&mut queued.mpdu, now);
             }
             transmitter.chosen.push(Chosen { queued, to: Target::Unassociated, seal: None });
             if transmitter.chosen.len() >= ANSWERS_PER_BURST {
@@ -377,6 +373,16 @@ impl AccessPoint {
 fn emit_beacon(transmitter: &mut Transmitter, beacon: &mut Beacon, now: Instant, data: &mut Vec<u8>) {
     let sequence = transmitter.sequence.take(None);
     beacon.emit(&transmitter.traffic, !transmitter.group.is_empty(), sequence, now, data);
+}
+
+/// The timestamp of a probe response is that of its sending (IEEE 802.11-2020 9.4.1.10).
+fn stamp(mpdu: &mut [u8], now: Instant) {
+    let control = mpdu.first_chunk::<2>().map(|octets| FrameControl::from_octets(*octets)).unwrap_or_default();
+    if control.is_management(management_subtype::PROBE_RESPONSE)
+        && let Some(timestamp) = mpdu.get_mut(mac_header::THREE_ADDRESS_LENGTH..).and_then(<[u8]>::first_chunk_mut)
+    {
+        *timestamp = now.as_micros().to_le_bytes();
+    }
 }
 
 /// Puts the chosen frames into the burst, sealed in one batch.

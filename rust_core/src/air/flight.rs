@@ -132,9 +132,9 @@ fn receiver_address(frame: &[u8]) -> Option<MacAddr> {
 }
 
 fn find_acknowledging<S: AirStation>(receivers: &[Receiver], stations: &[S], address: MacAddr) -> Option<usize> {
-    receivers.iter().position(|receiver| {
-        stations.get(receiver.radio).is_some_and(|station| station.acknowledges(address))
-    })
+    receivers
+        .iter()
+        .position(|receiver| stations.get(receiver.radio).is_some_and(|station| station.acknowledges(address)))
 }
 
 fn account(airtime: &mut Vec<(Option<VmId>, Duration)>, vm: Option<VmId>, spent: Duration) {

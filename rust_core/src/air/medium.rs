@@ -146,11 +146,7 @@ impl Medium {
 
     /// Airtime that the radio has sent, by VM, acknowledgements and interframe spaces counted.
     pub fn airtime(&self, radio: usize) -> impl Iterator<Item = (Option<VmId>, Duration)> {
-        self.radios
-            .get(radio)
-            .into_iter()
-            .flat_map(|radio| radio.airtime.iter())
-            .map(|(vm, airtime)| (*vm, *airtime))
+        self.radios.get(radio).into_iter().flat_map(|radio| radio.airtime.iter()).map(|(vm, airtime)| (*vm, *airtime))
     }
 
     /// Ends the bursts that are over and starts those that are due; true where it did either.
@@ -327,13 +323,7 @@ impl Medium {
     }
 }
 
-fn deliver<S: AirStation>(
-    station: &mut S,
-    flight: &Flight,
-    receiver: &Receiver,
-    heard: &mut FrameBatch,
-    now: Instant,
-) {
+fn deliver<S: AirStation>(station: &mut S, flight: &Flight, receiver: &Receiver, heard: &mut FrameBatch, now: Instant) {
     let Burst { channel, rate, ref frames, .. } = flight.burst;
     let reception = Reception { channel, rate, signal_dbm: phy::signal_dbm(receiver.link.snr_db) };
     if flight.sent == frames.len() && receiver.lost.is_empty() {

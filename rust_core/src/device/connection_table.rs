@@ -9,8 +9,8 @@ use super::counters::Counters;
 use super::row_keys::RowKeys;
 use super::virtual_mac::VirtualMac;
 use crate::host_api::CallError;
-use crate::host_api::call::{Connection, ConnectionState, Parameters};
-use crate::ids::{MacAddr, VmId, VrId};
+use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
+use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
 
 /// All rows, found by virtual radio, by own address, and by access point.
 #[derive(Debug)]
@@ -127,6 +127,31 @@ impl ConnectionTable {
             row.mac.power = super::virtual_mac::PowerState::Awake;
         }
         Ok(())
+    }
+
+    /// Installs a key of a row.
+    ///
+    /// # Errors
+    /// `UnknownVm`, or as [`RowKeys::install`].
+    pub fn install_key(
+        &mut self,
+        vr: VrId,
+        scope: KeyScope,
+        key_id: KeyId,
+        cipher: CipherSuite,
+        key: &[u8],
+        receive_counter: PacketNumber,
+    ) -> Result<(), CallError> {
+        let row = self.row_mut(vr).ok_or(CallError::UnknownVm)?;
+        row.keys.install(scope, key_id, cipher, key, receive_counter)
+    }
+
+    /// Removes a key of a row; its octets are wiped.
+    ///
+    /// # Errors
+    /// `UnknownVm`, `NoSuchKey`.
+    pub fn remove_key(&mut self, vr: VrId, scope: KeyScope, key_id: KeyId) -> Result<(), CallError> {
+        self.row_mut(vr).ok_or(CallError::UnknownVm)?.keys.remove(scope, key_id)
     }
 
     /// Sets connection information as it was saved: a row for frames of any BSS is authorized without an access point.

@@ -310,6 +310,7 @@ fn discard(row: &mut Row, frame: &Queued, reason: DropReason, outbox: &mut Outbo
 mod tests {
     use super::super::device::{Device, DeviceConfig};
     use super::*;
+    use crate::host_api::TransmitDescriptor;
     use crate::host_api::call::{CipherSuite, Connection, ConnectionState};
     use crate::ids::{MacAddr, VmId};
     use crate::security::replay::ReplayCounters;
@@ -334,7 +335,7 @@ mod tests {
         header.emit(&mut mpdu);
         for sequence in 0..2 {
             let tag = super::super::outbox::CallTag { opcode: 0x30, sequence, identifier: Some(vr) };
-            let outgoing = super::super::transmit::admit(row, &header, &mpdu, Default::default()).unwrap();
+            let outgoing = super::super::transmit::admit(row, &header, &mpdu, TransmitDescriptor::default()).unwrap();
             let frame = Queued { tag, outgoing, mpdu: mpdu.clone(), is_sealed: false, tries: 0 };
             device.transmitter.enqueue(row, LaneKey::Own, frame, &mut device.outbox);
         }

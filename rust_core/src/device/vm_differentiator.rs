@@ -73,7 +73,7 @@ fn row_control(
         HostCall::SetParameters(parameters) => set_parameters(device, vr, parameters, now)?,
         HostCall::SetConnection(connection) => set_connection(device, vr, connection, now)?,
         HostCall::InstallKey { key_id, scope, cipher, receive_counter, key } => {
-            row.keys.install(scope, key_id, cipher, key, receive_counter)?;
+            table.install_key(vr, scope, key_id, cipher, key, receive_counter)?;
         }
         HostCall::RemoveKey { key_id, scope } => {
             row.keys.remove(scope, key_id)?;

@@ -14,7 +14,7 @@ use crate::device::{DropCounters, DropReason};
 use crate::frame_batch::FrameBatch;
 use crate::host_api::call::opcode::TRANSMIT_PACKET;
 use crate::host_api::{
-    CallError, Completion, DeviceCall, Header, HostCall, IdentifierWidth, Kind, PacketClass, TransmitDescriptor,
+    CallError, Completion, DeviceCall, Header, IdentifierWidth, Kind, PacketClass, TransmitDescriptor,
 };
 use crate::ids::{Identifier, MacAddr, Tid, VmId, VrId};
 use crate::time::Instant;
@@ -126,6 +126,8 @@ pub struct DataPlane {
     control: Vec<u8>,
     incoming: FrameBatch,
     scratch: Vec<u8>,
+    /// A guest in this process was given frames since it was last asked.
+    has_delivered: bool,
     counters: DropCounters,
 }
 
@@ -145,12 +147,16 @@ impl DataPlane {
             control: Vec::new(),
             incoming: FrameBatch::new(),
             scratch: Vec::new(),
+            has_delivered: false,
             counters: DropCounters::default(),
         }
     }
 
-    /// Connects a guest's port with its virtual radio, in place of the one before; carrier off.
-    pub fn attach(&mut self, vr: VrId, vm: VmId, address: MacAddr, port: Port, is_legacy: bool) {
+    /// Connects a guest's port with its virtual radio, carrier off; false where that has a guest already.
+    pub fn attach(&mut self, vr: VrId, vm: VmId, address: MacAddr, port: Port, is_legacy: bool) -> bool {
+        if self.guest(vr).is_some() {
+            return false;
+        }
         if self.guests.len() <= vr.index() {
             self.guests.resize_with(vr.index() + 1, || None);
         }
@@ -173,14 +179,14 @@ impl DataPlane {
                 counters: GuestCounters::default(),
             }));
         }
+        true
     }
 
-    /// Takes the guest's port away. Frames under way are still sent.
-    pub fn detach(&mut self, vr: VrId) {
-        if let Some(place) = self.guests.get_mut(vr.index()) {
-            *place = None;
-        }
+    /// Takes the guest's port away, false where there is none. Frames under way are still sent.
+    pub fn detach(&mut self, vr: VrId) -> bool {
+        let guest = self.guests.get_mut(vr.index()).and_then(Option::take);
         self.legacy.iter_mut().filter(|owner| **owner == Some(vr)).for_each(|owner| *owner = None);
+        guest.is_some()
     }
 
     /// Carrier on: how to address frames; or off: what the guest sends is dropped as not connected.
@@ -231,6 +237,16 @@ impl DataPlane {
     /// True where something came up for the control plane.
     pub const fn has_control(&self) -> bool {
         !self.control.is_empty()
+    }
+
+    /// True where a guest in this process was given frames since [`clear_delivered`](Self::clear_delivered).
+    pub const fn has_delivered(&self) -> bool {
+        self.has_delivered
+    }
+
+    /// The guests have had the time to take what they were given.
+    pub const fn clear_delivered(&mut self) {
+        self.has_delivered = false;
     }
 
     /// Fetches what guests send and the NIC has room for; true where there was anything.
@@ -329,7 +345,7 @@ impl DataPlane {
         if self.incoming.is_empty() {
             return;
         }
-        let Self { guests, incoming, counters, .. } = self;
+        let Self { guests, incoming, counters, has_delivered, .. } = self;
         let guest = receiver.and_then(|vr| guests.get_mut(vr.index())).and_then(Option::as_deref_mut);
         let Some(guest) = guest else {
             (0..incoming.len()).for_each(|_| counters.count(DropReason::NoSuchVm));
@@ -338,6 +354,7 @@ impl DataPlane {
         };
         let (count, octets) = (incoming.len(), incoming.data().len());
         let refused = guest.port.deliver(incoming);
+        *has_delivered |= guest.port.is_attended();
         guest.counters.received += (count - refused) as u64;
         guest.counters.received_octets += octets as u64;
         (0..refused).for_each(|_| guest.counters.drops.count(DropReason::QueueFull));
@@ -430,7 +447,7 @@ impl Guest {
             let header = Header { kind: Kind::Call, opcode: TRANSMIT_PACKET, sequence: number, identifier };
             let is_written = header.emit(sink.width, sink.out, |out| {
                 let descriptor = TransmitDescriptor::default();
-                HostCall::TransmitPacket { descriptor, frame: &[] }.emit(out);
+                descriptor.emit(out);
                 // Cannot fail: the header's length was checked above.
                 let _ = emit_data_frame(ethernet, bssid, true, qos.then_some(Tid::default()), out);
             });

@@ -40,6 +40,15 @@ impl Port {
         }
     }
 
+    /// True where somebody in this process takes what is delivered.
+    pub fn is_attended(&self) -> bool {
+        match self {
+            Self::Memory(port) => !port.to_guest().is_discarding,
+            #[cfg(target_os = "linux")]
+            Self::Tap(_) => false,
+        }
+    }
+
     /// Rings whenever the port has frames after it had none. A TAP does not ring: its descriptor becomes readable.
     pub fn connect(&self, doorbell: &Arc<Doorbell>, caller: u16) {
         match self {

@@ -174,6 +174,13 @@ pub struct TransmitDescriptor {
     pub channel: u8,
 }
 
+impl TransmitDescriptor {
+    /// Appends its four octets; the frame follows them.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.tid.value(), u8::from(self.unprotected), self.channel, 0]);
+    }
+}
+
 /// A call, as its payload says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostCall<'a> {
@@ -340,12 +347,7 @@ impl<'a> HostCall<'a> {
             }
             Self::Scan { channels } => out.extend_from_slice(channels),
             Self::TransmitPacket { descriptor, frame } => {
-                out.extend_from_slice(&[
-                    descriptor.tid.value(),
-                    u8::from(descriptor.unprotected),
-                    descriptor.channel,
-                    0,
-                ]);
+                descriptor.emit(out);
                 out.extend_from_slice(frame);
             }
         }

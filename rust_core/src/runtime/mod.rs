@@ -2,7 +2,7 @@
 //!
 //! [`Runtime::run`] goes from deadline to deadline: in virtual time by a jump, in wall-clock time by waiting. Whatever
 //! needs a decision ends the run: completions and device-initiated calls of a device, management frames and EAPOL of an
-//! access point.
+//! access point; and what a port in memory was given, if somebody takes it.
 //! Not here: what the parts do. This and `host::tap` are the only places that touch the system.
 //! Promise: in virtual time the same seed and the same calls give the same run, to the octet.
 
@@ -143,6 +143,11 @@ impl Runtime {
     /// Closes the file; how many frames it holds.
     pub fn finish_capture(&mut self) -> io::Result<u64> {
         self.capture.take().map_or(Ok(0), AirCapture::finish)
+    }
+
+    /// Whoever waits for frames of a port in memory has had the time to take them: they no longer end a run.
+    pub fn begin_run(&mut self) {
+        self.stations.iter_mut().for_each(Station::begin_run);
     }
 
     /// Moves on until something waits for a decision, or until that time, or for so many steps.

@@ -38,6 +38,8 @@ pub struct ApStation {
     doorbell: Arc<Doorbell>,
     /// The wired port may have frames.
     is_readable: bool,
+    /// A wired host in this process was given frames since the run began.
+    has_delivered: bool,
 }
 
 /// What an exchange did.
@@ -81,7 +83,7 @@ impl ApStation {
         if let Some(port) = &wired {
             port.connect(&doorbell, 0);
         }
-        Self { plane, wired, doorbell, is_readable: true }
+        Self { plane, wired, doorbell, is_readable: true, has_delivered: false }
     }
 
     /// The wired port.
@@ -103,8 +105,9 @@ impl ApStation {
         if is_due {
             self.plane.handle_timeout(now);
         }
-        let mut progress = Progress { has_moved: false, may_send: is_due };
-        let Self { plane, wired, doorbell, is_readable } = self;
+        let has_gone_on = self.plane.handle_decisions();
+        let mut progress = Progress { has_moved: has_gone_on, may_send: is_due || has_gone_on };
+        let Self { plane, wired, doorbell, is_readable, has_delivered } = self;
         doorbell.answer(|_| *is_readable = true);
         let Some(port) = wired else {
             plane.wired_frames().clear();
@@ -119,6 +122,7 @@ impl ApStation {
         if !plane.wired_frames().is_empty() {
             let refused = port.deliver(plane.wired_frames());
             plane.count_refused(refused);
+            *has_delivered |= port.is_attended();
         }
         progress
     }
@@ -134,11 +138,19 @@ impl Station {
         }
     }
 
-    /// True where something waits for a decision.
+    /// True where something waits for a decision, or for somebody in this process.
     pub(super) fn is_pending(&self) -> bool {
         match self {
-            Self::Nic(nic) => nic.plane.has_control(),
-            Self::AccessPoint(access_point) => access_point.plane.has_frames(),
+            Self::Nic(nic) => nic.plane.has_control() || nic.plane.has_delivered(),
+            Self::AccessPoint(access_point) => access_point.plane.has_frames() || access_point.has_delivered,
+        }
+    }
+
+    /// A run begins: whoever waits for frames of a port has had the time to take them.
+    pub(super) const fn begin_run(&mut self) {
+        match self {
+            Self::Nic(nic) => nic.plane.clear_delivered(),
+            Self::AccessPoint(access_point) => access_point.has_delivered = false,
         }
     }
 

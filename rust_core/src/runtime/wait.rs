@@ -55,7 +55,8 @@ pub(super) fn wait(stations: &mut [Station], waker: &Waker, timeout: Option<Dura
         .filter(|(_, descriptor)| !descriptor.revents().is_empty())
         .map(|(owner, _)| *owner)
         .collect();
-    let is_woken = descriptors.len() > owners.len() && descriptors.last().is_some_and(|last| !last.revents().is_empty());
+    let is_woken =
+        descriptors.len() > owners.len() && descriptors.last().is_some_and(|last| !last.revents().is_empty());
     drop(descriptors);
     if is_woken {
         waker.clear();

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,18 +12,12 @@ _HEADING = re.compile(r"^(\S.*) \((\d+) bytes?\):$")
 _OCTETS = re.compile(r"^[0-9a-f]{4,8}  ")
 
 
-def require_tshark() -> None:
-    """Skips the test where tshark is not installed."""
-    if shutil.which("tshark") is None:
-        pytest.skip("tshark is not installed (Debian: apt-get install tshark)")
-
-
 def _options(networks: list[tuple[str, str]]) -> list[str]:
     keys = [option for ssid, phrase in networks for option in ("-o", f'uat:80211_keys:"wpa-pwd","{phrase}:{ssid}"')]
     return ["-o", "wlan.enable_decryption:TRUE", *keys]
 
 
-def fields(capture: Path, names: list[str], display_filter: str, networks: list[tuple[str, str]]) -> list[list[str]]:
+def _fields(capture: Path, names: list[str], display_filter: str, networks: list[tuple[str, str]]) -> list[list[str]]:
     """One row for each frame that passes the filter: the named fields as tshark prints them."""
     columns = [option for name in names for option in ("-e", name)]
     command = ["tshark", "-n", "-r", str(capture), *_options(networks), "-Y", display_filter, "-T", "fields", *columns]
@@ -30,7 +25,7 @@ def fields(capture: Path, names: list[str], display_filter: str, networks: list[
     return [line.split("\t") for line in output.splitlines()]
 
 
-def decrypted_bodies(capture: Path, networks: list[tuple[str, str]]) -> list[tuple[bytes, bytes | None]]:
+def _decrypted_bodies(capture: Path, networks: list[tuple[str, str]]) -> list[tuple[bytes, bytes | None]]:
     """For each protected data frame, in order: the record's octets, and the plaintext body or None."""
     command = ["tshark", "-n", "-r", str(capture), *_options(networks)]
     command += ["-Y", "wlan.fc.protected == 1 && wlan.fc.type == 2", "-x"]
@@ -57,3 +52,11 @@ def decrypted_bodies(capture: Path, networks: list[tuple[str, str]]) -> list[tup
             octets += bytes.fromhex(line[6:53])
     close()
     return frames
+
+
+@pytest.fixture(scope="session")
+def tshark() -> SimpleNamespace:
+    """tshark's reading of a capture: `fields` and `decrypted_bodies`; skips where it is not installed."""
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed (Debian: apt-get install tshark)")
+    return SimpleNamespace(fields=_fields, decrypted_bodies=_decrypted_bodies)

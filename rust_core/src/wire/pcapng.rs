@@ -1,1 +1,0 @@
-//! The pcapng file, read and written.
