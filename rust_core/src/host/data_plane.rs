@@ -267,10 +267,10 @@ impl DataPlane {
             let count = guest.fetch(limit, &mut sink);
             has_moved |= count > 0;
             // Fewer than asked for: the port is empty. No credits left: a completion activates it again.
-            if count == limit && limit < room {
+            let has_room = guest.carrier.is_none() || guest.outstanding < *credits;
+            guest.is_active = count == limit && has_room;
+            if guest.is_active {
                 self.active.push_back(vr);
-            } else {
-                guest.is_active = false;
             }
         }
         if !self.down.is_empty() {
