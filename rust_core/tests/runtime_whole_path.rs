@@ -1,4 +1,5 @@
 //! The whole path: guests, host driver, NIC, air, access points, wired side, in virtual time.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod runtime_support;
 

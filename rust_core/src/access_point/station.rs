@@ -32,6 +32,7 @@ pub struct StationParameters {
 
 /// An associated station.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other, not a state in disguise")]
 pub struct Station {
     pub(crate) id: StationId,
     /// Never given twice: tells a station from an earlier one in the same place.

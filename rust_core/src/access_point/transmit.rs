@@ -224,32 +224,32 @@ impl AccessPoint {
             return None;
         }
         let mut burst = core::mem::take(&mut self.transmitter.spare);
-        let mut sent = core::mem::take(&mut self.transmitter.spare_sent);
+        let mut flying = core::mem::take(&mut self.transmitter.spare_sent);
         let (mut data, mut offsets) = core::mem::take(&mut burst.frames).into_parts();
         data.clear();
         offsets.truncate(1);
-        sent.clear();
+        flying.clear();
         (burst.channel, burst.rate) = (self.channel, LOWEST_RATE);
         if let Some(beacon) = self.beacon.as_mut().filter(|beacon| beacon.is_due()) {
             emit_beacon(&mut self.transmitter, beacon, now, &mut data);
             end_frame(&data, &mut offsets);
-            sent.push(Sent { to: Target::Beacon, kind: QueuedKind::Management, tid: None, tries: 0 });
+            flying.push(Sent { to: Target::Beacon, kind: QueuedKind::Management, tid: None, tries: 0 });
         }
         // Group frames wait for a beacon while anybody sleeps (IEEE 802.11-2020 11.2.3.6); every beacon is a DTIM.
-        if !sent.is_empty() || self.transmitter.asleep == 0 {
-            self.emit_group(&mut data, &mut offsets, &mut sent);
+        if !flying.is_empty() || self.transmitter.asleep == 0 {
+            self.emit_group(&mut data, &mut offsets, &mut flying);
         }
-        if sent.is_empty() {
+        if flying.is_empty() {
             self.choose_unicast(&mut burst, now);
-            emit_chosen(&mut self.transmitter, &self.stations, &mut self.pool, &mut data, &mut offsets, &mut sent);
+            emit_chosen(&mut self.transmitter, &self.stations, &mut self.pool, &mut data, &mut offsets, &mut flying);
         }
         burst.frames = FrameBatch::from_parts(data, offsets).unwrap_or_default();
-        if sent.is_empty() {
+        if flying.is_empty() {
             self.transmitter.spare = burst;
-            self.transmitter.spare_sent = sent;
+            self.transmitter.spare_sent = flying;
             return None;
         }
-        self.transmitter.in_flight = Some(sent);
+        self.transmitter.in_flight = Some(flying);
         Some(burst)
     }
 
@@ -462,7 +462,7 @@ const fn seal_failure(error: SealError) -> DropReason {
 
 /// How often a frame is sent before it counts as not acknowledged.
 const RETRY_LIMIT: u8 = 7;
-/// Airtime of one opportunity (that of AC_VO, IEEE 802.11-2020 Table 9-155).
+/// Airtime of one opportunity (that of `AC_VO`, IEEE 802.11-2020 Table 9-155).
 const TXOP_LIMIT: Duration = Duration::from_micros(1504);
 const FRAMES_PER_TURN: usize = 16;
 const ANSWERS_PER_BURST: usize = 4;

@@ -151,7 +151,7 @@ impl Medium {
 
     /// Ends the bursts that are over and starts those that are due; true where it did either.
     ///
-    /// `observe` sees every frame once, when its burst starts.
+    /// `observe` sees every frame once, when its burst has ended.
     pub fn advance<S: AirStation>(
         &mut self,
         stations: &mut [S],
@@ -162,12 +162,12 @@ impl Medium {
         loop {
             let mut is_done = true;
             while let Some(flight) = self.take_ended(now) {
-                self.land(flight, stations, now);
+                self.land(flight, stations, now, observe);
                 is_done = false;
             }
             self.contend(stations, now);
             while let Some((radio, start)) = self.next_start().filter(|(_, start)| *start <= now) {
-                if self.launch(radio, start, stations, now, observe) {
+                if self.launch(radio, start, stations, now) {
                     is_done = false;
                 }
             }
@@ -182,6 +182,11 @@ impl Medium {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let landing = self.flights.iter().map(|flight| flight.end);
         landing.chain(self.next_start().map(|(_, start)| start)).min()
+    }
+
+    /// When the oldest burst under way began: no frame that is still to be seen is older.
+    pub fn oldest_start(&self) -> Option<Instant> {
+        self.flights.iter().map(|flight| flight.start).min()
     }
 
     fn take_ended(&mut self, now: Instant) -> Option<Flight> {
@@ -200,11 +205,11 @@ impl Medium {
             if radio.contention.is_some_and(|contention| Some(contention.channel) == channel) {
                 continue;
             }
-            let idle_from = channel.and_then(|channel| self.idle_from.get(&channel)).copied().unwrap_or_default();
             radio.contention = channel.map(|channel| {
                 let is_busy = self.flights.iter().any(|flight| flight.burst.channel == channel);
-                let is_immediate = !is_busy && idle_from + phy::difs(channel) <= now;
-                let slots = if is_immediate || self.is_ideal { 0 } else { self.random.up_to(radio.window) };
+                let idle_from = self.idle_from.get(&channel);
+                let is_immediate = !is_busy && idle_from.is_none_or(|idle| *idle + phy::difs(channel) <= now);
+                let slots = if is_immediate { 0 } else { self.random.up_to(radio.window) };
                 Contention { channel, ready_at: now, slots, is_immediate }
             });
         }
@@ -227,18 +232,12 @@ impl Medium {
     }
 
     fn start_of(&self, contention: Contention) -> Instant {
-        self.countdown_from(contention) + phy::SLOT * u32::from(contention.slots)
+        let slots = if self.is_ideal { 0 } else { u32::from(contention.slots) };
+        self.countdown_from(contention) + phy::SLOT * slots
     }
 
     /// Asks a radio whose turn it is for its burst; false where it has nothing to send.
-    fn launch<S: AirStation>(
-        &mut self,
-        sender: usize,
-        due: Instant,
-        stations: &mut [S],
-        now: Instant,
-        observe: &mut dyn FnMut(&AirFrame<'_>),
-    ) -> bool {
+    fn launch<S: AirStation>(&mut self, sender: usize, due: Instant, stations: &mut [S], now: Instant) -> bool {
         let burst = stations.get_mut(sender).and_then(|station| station.poll_transmit(now));
         let Some(radio) = self.radios.get_mut(sender) else { return false };
         radio.contention = None;
@@ -253,7 +252,6 @@ impl Medium {
         flight.reset(sender, burst, start);
         self.find_receivers(&mut flight, stations);
         flight.fly(stations, &mut self.random, self.is_ideal);
-        flight.observe(observe);
         self.flights.push(flight);
         true
     }
@@ -287,10 +285,19 @@ impl Medium {
     }
 
     /// The end of a burst: whoever is still there has the frames, and the sender learns what became of them.
-    fn land<S: AirStation>(&mut self, mut flight: Flight, stations: &mut [S], now: Instant) {
+    fn land<S: AirStation>(
+        &mut self,
+        mut flight: Flight,
+        stations: &mut [S],
+        now: Instant,
+        observe: &mut dyn FnMut(&AirFrame<'_>),
+    ) {
         let channel = flight.burst.channel;
         self.idle_from.insert(channel, flight.end);
         let is_sender_on = self.radios.get(flight.sender).is_some_and(|radio| radio.is_enabled);
+        if is_sender_on {
+            flight.observe(observe);
+        }
         for index in 0..flight.receivers.len() {
             let Some(receiver) = flight.receivers.get(index) else { break };
             let is_enabled = self.radios.get(receiver.radio).is_some_and(|radio| radio.is_enabled);

@@ -38,25 +38,23 @@ pub const fn sifs(channel: Channel) -> Duration {
 
 /// Distributed interframe space: how long the medium must be idle before the countdown starts.
 pub const fn difs(channel: Channel) -> Duration {
-    Duration::from_micros(sifs(channel).as_micros() as u64 + 2 * SLOT.as_micros() as u64)
+    sifs(channel).saturating_add(SLOT).saturating_add(SLOT)
 }
 
 /// How long an MPDU of `length` octets, FCS not counted, lasts at `rate` (units of 100 kbit/s; 0 is the lowest rate).
 pub fn airtime(length: usize, rate: u16, channel: Channel) -> Duration {
     let octets = length as u64 + FCS_LENGTH;
-    let micros = match rate {
-        1..LOWEST_RATE => LONG_PREAMBLE_US + (octets * 80).div_ceil(u64::from(rate)),
-        _ => {
-            let rate = rate.max(LOWEST_RATE);
-            let preamble = if rate > HIGHEST_LEGACY_RATE { HT_PREAMBLE_US } else { OFDM_PREAMBLE_US };
-            // Data bits per symbol: 100 kbit/s for 4 us are 0.4 bits. SERVICE 16 bits, tail 6 bits (17.3.2.4).
-            let tenths = (16 + 8 * octets + 6) * 10;
-            let symbols = tenths.div_ceil(u64::from(rate) * SYMBOL_US);
-            // ERP-OFDM has a signal extension of 6 us (18.3.2.4).
-            preamble + symbols * SYMBOL_US + if is_2_4_ghz(channel) { SIGNAL_EXTENSION_US } else { 0 }
-        }
-    };
-    Duration::from_micros(micros)
+    if (1..LOWEST_RATE).contains(&rate) {
+        return Duration::from_micros(LONG_PREAMBLE_US + (octets * 80).div_ceil(u64::from(rate)));
+    }
+    let rate = rate.max(LOWEST_RATE);
+    let preamble = if rate > HIGHEST_LEGACY_RATE { HT_PREAMBLE_US } else { OFDM_PREAMBLE_US };
+    // Data bits per symbol: 100 kbit/s for 4 us are 0.4 bits. SERVICE 16 bits, tail 6 bits (17.3.2.4).
+    let tenths = (16 + 8 * octets + 6) * 10;
+    let symbols = tenths.div_ceil(u64::from(rate) * SYMBOL_US);
+    // ERP-OFDM has a signal extension of 6 us (18.3.2.4).
+    let extension = if is_2_4_ghz(channel) { SIGNAL_EXTENSION_US } else { 0 };
+    Duration::from_micros(preamble + symbols * SYMBOL_US + extension)
 }
 
 /// The rate of an acknowledgement: the highest mandatory rate that is not above the frame's (10.6.6.5.2).
@@ -110,8 +108,8 @@ fn half_loss_snr(rate: u16) -> f64 {
     let index = HALF_LOSS.partition_point(|(step, _)| *step < rate);
     match HALF_LOSS.get(index) {
         Some((_, snr)) => *snr,
-        // About 3 dB for each further half of the rate, as from 64-QAM to 256-QAM and on.
-        None => HALF_LOSS_54 + 20.0 * (f64::from(rate) / f64::from(HIGHEST_LEGACY_RATE)).log10(),
+        // 3 dB for each doubling: twice the bandwidth has twice the noise, and denser symbols cost about as much.
+        None => HALF_LOSS_54 + 10.0 * (f64::from(rate) / f64::from(HIGHEST_LEGACY_RATE)).log10(),
     }
 }
 

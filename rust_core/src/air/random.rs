@@ -1,4 +1,4 @@
-//! The air's only source of chance: SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+//! The air's only source of chance: `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
 //! OOPSLA 2014). One seed, one sequence; nothing here is for keys.
 
 /// A seeded generator.
@@ -20,8 +20,9 @@ impl Random {
     }
 
     /// A number from 0 to `limit`, both included.
-    pub const fn up_to(&mut self, limit: u16) -> u16 {
-        ((self.next_u64() >> 48) * (limit as u64 + 1) >> 16) as u16
+    pub fn up_to(&mut self, limit: u16) -> u16 {
+        let scaled = (self.next_u64() >> 48) * (u64::from(limit) + 1);
+        u16::try_from(scaled >> 16).unwrap_or(limit)
     }
 
     /// True with that probability. Nothing is drawn where it is certain.

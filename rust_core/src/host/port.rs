@@ -43,7 +43,7 @@ impl Port {
     /// True where somebody in this process takes what is delivered.
     pub fn is_attended(&self) -> bool {
         match self {
-            Self::Memory(port) => !port.to_guest().is_discarding,
+            Self::Memory(port) => !port.lock_to_guest().is_discarding,
             #[cfg(target_os = "linux")]
             Self::Tap(_) => false,
         }
@@ -99,7 +99,7 @@ impl MemoryPort {
 
     /// The guest sends frames; returns how many, from the first on, found room.
     pub fn push(&self, mut frames: FrameBatch) -> usize {
-        let mut queue = self.from_guest();
+        let mut queue = self.lock_from_guest();
         let pending = self.pending();
         let room = self.0.capacity.saturating_sub(pending);
         if frames.len() > room {
@@ -119,7 +119,7 @@ impl MemoryPort {
 
     /// What the guest received since the last time.
     pub fn take(&self) -> FrameBatch {
-        core::mem::take(&mut self.to_guest().frames)
+        core::mem::take(&mut self.lock_to_guest().frames)
     }
 
     /// Frames pushed and not yet fetched by the driver.
@@ -129,12 +129,12 @@ impl MemoryPort {
 
     /// Only count what is received.
     pub fn discard_received(&self, enabled: bool) {
-        self.to_guest().is_discarding = enabled;
+        self.lock_to_guest().is_discarding = enabled;
     }
 
     /// Frames and octets received so far.
     pub fn received(&self) -> (u64, u64) {
-        let port = self.to_guest();
+        let port = self.lock_to_guest();
         (port.received, port.received_octets)
     }
 
@@ -142,7 +142,7 @@ impl MemoryPort {
         if self.pending() == 0 || limit == 0 {
             return 0;
         }
-        let mut queue = self.from_guest();
+        let mut queue = self.lock_from_guest();
         let mut count = 0;
         while let Some((batch, next)) = queue.batches.front_mut() {
             let end = batch.len().min(*next + (limit - count));
@@ -161,7 +161,7 @@ impl MemoryPort {
     }
 
     fn deliver(&self, frames: &mut FrameBatch) -> usize {
-        let mut port = self.to_guest();
+        let mut port = self.lock_to_guest();
         let room = if port.is_discarding { usize::MAX } else { self.0.capacity.saturating_sub(port.frames.len()) };
         let count = frames.len().min(room);
         let octets: usize = frames.iter().take(count).map(<[u8]>::len).sum();
@@ -182,18 +182,18 @@ impl MemoryPort {
     }
 
     fn connect(&self, doorbell: &Arc<Doorbell>, caller: u16) {
-        let mut queue = self.from_guest();
+        let mut queue = self.lock_from_guest();
         queue.doorbell = Some((Arc::clone(doorbell), caller));
         if self.pending() > 0 {
             doorbell.ring(caller);
         }
     }
 
-    fn from_guest(&self) -> MutexGuard<'_, FromGuest> {
+    fn lock_from_guest(&self) -> MutexGuard<'_, FromGuest> {
         self.0.from_guest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn to_guest(&self) -> MutexGuard<'_, ToGuest> {
+    fn lock_to_guest(&self) -> MutexGuard<'_, ToGuest> {
         self.0.to_guest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

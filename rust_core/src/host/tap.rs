@@ -22,6 +22,9 @@ pub struct Tap {
 impl Tap {
     /// Duplicates an open descriptor of this process.
     pub fn duplicate(descriptor: RawFd) -> io::Result<Self> {
+        if descriptor < 0 {
+            return Err(Errno::BADF.into());
+        }
         let myself = pidfd_open(getpid(), PidfdFlags::empty())?;
         let file = pidfd_getfd(myself, descriptor, PidfdGetfdFlags::empty())?;
         fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::NONBLOCK)?;

@@ -56,7 +56,7 @@ impl AirCapture {
         Ok(Self { writer, interfaces, air, epoch_ns, fresh, waiting, frames: 0, error: None })
     }
 
-    /// Takes a frame that goes on the air.
+    /// Takes a frame that was on the air.
     pub(super) fn observe(&mut self, frame: &AirFrame<'_>) {
         let band = if phy::is_2_4_ghz(frame.channel) { channel_flags::GHZ_2 } else { channel_flags::GHZ_5 };
         let modulation = if frame.rate < phy::LOWEST_RATE { channel_flags::CCK } else { channel_flags::OFDM };
@@ -75,8 +75,8 @@ impl AirCapture {
         self.fresh.push(Record { start: frame.start, sender: frame.vm, receiver: None, packet, header });
     }
 
-    /// Writes what no frame can precede any more.
-    pub(super) fn write_until(&mut self, now: Instant, stations: &[Station]) {
+    /// Writes what no frame can precede any more; none that is still to come is older than `oldest`.
+    pub(super) fn write_until(&mut self, oldest: Instant, stations: &[Station]) {
         for mut record in self.fresh.drain(..) {
             let address = record.packet.get(record.header + 4..).and_then(<[u8]>::first_chunk);
             record.receiver = address.and_then(|address| owner(stations, MacAddr(*address)));
@@ -84,7 +84,7 @@ impl AirCapture {
             self.waiting.insert((record.start, self.frames), record);
         }
         while let Some(entry) = self.waiting.first_entry() {
-            if entry.key().0 + LONGEST_LAG >= now {
+            if entry.key().0 + LONGEST_LAG >= oldest {
                 break;
             }
             let record = entry.remove();

@@ -199,7 +199,7 @@ impl Runtime {
                 None => medium.advance(stations, *now, &mut |_| {}),
             };
             if let Some(capture) = capture {
-                capture.write_until(*now, stations);
+                capture.write_until(medium.oldest_start().map_or(*now, |oldest| oldest.min(*now)), stations);
             }
             if !has_moved {
                 return;

@@ -1,13 +1,12 @@
 //! A world for the runtime's tests: one NIC, access points, VMs whose keys were put there by hand.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this module")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 use polyradio_core::access_point::{AccessPoint, StationParameters};
 use polyradio_core::device::DeviceConfig;
 use polyradio_core::frame_batch::FrameBatch;
 use polyradio_core::host::{MemoryPort, Port};
-use polyradio_core::host_api::call::{
-    CipherSuite, Connection, ConnectionState, KeyScope, Parameters, Slot, SlotList,
-};
+use polyradio_core::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters, Slot, SlotList};
 use polyradio_core::host_api::{Completion, Header, HostCall, IdentifierWidth, Kind, Messages};
 use polyradio_core::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
 use polyradio_core::runtime::{Runtime, Stop};
@@ -69,12 +68,8 @@ impl World {
     pub fn call(&mut self, vr: Option<u16>, call: &HostCall<'_>) {
         let mut octets = Vec::new();
         self.sequence = self.sequence.wrapping_add(1) | 0x8000;
-        let header = Header {
-            kind: Kind::Call,
-            opcode: call.opcode(),
-            sequence: self.sequence,
-            identifier: vr.map(VrId::new),
-        };
+        let header =
+            Header { kind: Kind::Call, opcode: call.opcode(), sequence: self.sequence, identifier: vr.map(VrId::new) };
         assert!(header.emit(self.width, &mut octets, |out| call.emit(out)));
         let now = self.runtime.now();
         let nic = self.runtime.device_mut(self.nic).expect("a device");
@@ -88,7 +83,8 @@ impl World {
     }
 
     pub fn schedule(&mut self, slots: &[(u8, u32)]) {
-        let slots: Vec<Slot> = slots.iter().map(|(channel, length_us)| Slot { channel: *channel, length_us: *length_us }).collect();
+        let slots: Vec<Slot> =
+            slots.iter().map(|(channel, length_us)| Slot { channel: *channel, length_us: *length_us }).collect();
         let octets = SlotList::octets(&slots);
         self.call(None, &HostCall::SetSchedule(SlotList::new(&octets).expect("whole slots")));
     }
