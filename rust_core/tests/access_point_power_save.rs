@@ -297,7 +297,7 @@ fn the_same_key_again_changes_nothing_and_a_weak_one_is_refused() {
     let mut cell = Cell::new(1);
     let (id, cipher) = (KeyId::from_low_bits(0), CipherSuite::CCMP_128);
     let frame = cell.sealed(0, &ethernet(HOST, station(0), 1));
-    cell.hear(std::slice::from_ref(&frame));
+    cell.hear(core::slice::from_ref(&frame));
     cell.plane.install_key(Some(station(0)), id, cipher, &KEY).expect("the same");
     cell.hear(&[frame]);
     assert_eq!(cell.drops(DropReason::Replay), 1);

@@ -223,7 +223,10 @@ fn ideal_air_takes_a_microsecond_for_a_frame() {
 
 type Sending = (usize, usize, Vec<(u8, usize)>);
 
-fn run_of(seed: u64, sendings: &[Sending], loss: f64, snr_db: f64) -> (Vec<(Instant, usize, u8)>, Vec<Vec<u8>>) {
+/// Frames on the air: start, sender, number. And the numbers that each station heard.
+type Outcome = (Vec<(Instant, usize, u8)>, Vec<Vec<u8>>);
+
+fn run_of(seed: u64, sendings: &[Sending], loss: f64, snr_db: f64) -> Outcome {
     let mut air = Air::new(seed, &[1, 1, 1, 36, 36]);
     for other in 1..5 {
         air.medium.set_link(0, other, Link { loss, snr_db, ..Link::default() });

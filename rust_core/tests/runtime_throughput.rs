@@ -1,5 +1,6 @@
 //! How many frames a second the whole path moves: `cargo test --release --test runtime_throughput -- --ignored --nocapture`.
 #![expect(clippy::print_stdout, reason = "the figures are the point")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
 
 mod runtime_support;
 

@@ -43,9 +43,9 @@ impl MemoryPort {
             Frames::Batch(batch) => Ok(self.0.push(batch.to_core(py)?)),
             Frames::List(list) => {
                 let mut batch = frame_batch::FrameBatch::new();
-                list.iter().for_each(|frame| {
+                for frame in &list {
                     batch.push(frame);
-                });
+                }
                 Ok(self.0.push(batch))
             }
         }
@@ -140,6 +140,7 @@ impl Runtime {
 }
 
 #[pymethods]
+#[expect(clippy::similar_names, clippy::needless_pass_by_value, reason = "the stub says the names, PyO3 the form")]
 impl Runtime {
     #[new]
     #[pyo3(signature = (seed, *, wall_clock = false))]

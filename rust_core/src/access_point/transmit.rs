@@ -224,41 +224,41 @@ impl AccessPoint {
             return None;
         }
         let mut burst = core::mem::take(&mut self.transmitter.spare);
-        let mut flying = core::mem::take(&mut self.transmitter.spare_sent);
+        let mut on_air = core::mem::take(&mut self.transmitter.spare_sent);
         let (mut data, mut offsets) = core::mem::take(&mut burst.frames).into_parts();
         data.clear();
         offsets.truncate(1);
-        flying.clear();
+        on_air.clear();
         (burst.channel, burst.rate) = (self.channel, LOWEST_RATE);
         if let Some(beacon) = self.beacon.as_mut().filter(|beacon| beacon.is_due()) {
             emit_beacon(&mut self.transmitter, beacon, now, &mut data);
             end_frame(&data, &mut offsets);
-            flying.push(Sent { to: Target::Beacon, kind: QueuedKind::Management, tid: None, tries: 0 });
+            on_air.push(Sent { to: Target::Beacon, kind: QueuedKind::Management, tid: None, tries: 0 });
         }
         // Group frames wait for a beacon while anybody sleeps (IEEE 802.11-2020 11.2.3.6); every beacon is a DTIM.
-        if !flying.is_empty() || self.transmitter.asleep == 0 {
-            self.emit_group(&mut data, &mut offsets, &mut flying);
+        if !on_air.is_empty() || self.transmitter.asleep == 0 {
+            self.emit_group(&mut data, &mut offsets, &mut on_air);
         }
-        if flying.is_empty() {
+        if on_air.is_empty() {
             self.choose_unicast(&mut burst, now);
-            emit_chosen(&mut self.transmitter, &self.stations, &mut self.pool, &mut data, &mut offsets, &mut flying);
+            emit_chosen(&mut self.transmitter, &self.stations, &mut self.pool, &mut data, &mut offsets, &mut on_air);
         }
         burst.frames = FrameBatch::from_parts(data, offsets).unwrap_or_default();
-        if flying.is_empty() {
+        if on_air.is_empty() {
             self.transmitter.spare = burst;
-            self.transmitter.spare_sent = flying;
+            self.transmitter.spare_sent = on_air;
             return None;
         }
-        self.transmitter.in_flight = Some(flying);
+        self.transmitter.in_flight = Some(on_air);
         Some(burst)
     }
 
     fn emit_group(&mut self, data: &mut Vec<u8>, offsets: &mut Vec<u32>, sent: &mut Vec<Sent>) {
         let Self { transmitter, group_key, pool, counters, .. } = self;
-        let mut spent = Duration::ZERO;
+        let mut airtime = Duration::ZERO;
         while let Some(next) = transmitter.group.front() {
-            spent += phy::airtime(next.mpdu.len(), LOWEST_RATE, self.channel);
-            if !sent.is_empty() && spent > TXOP_LIMIT * 4 {
+            airtime += phy::airtime(next.mpdu.len(), LOWEST_RATE, self.channel);
+            if !sent.is_empty() && airtime > TXOP_LIMIT * 4 {
                 break;
             }
             let Some(mut queued) = transmitter.group.pop_front() else { break };
