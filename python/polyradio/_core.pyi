@@ -394,7 +394,10 @@ class MemoryPort:
 
 @final
 class TapPort:
-    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open."""
+    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open.
+
+    Raises ``NotAvailable`` where there is no TAP.
+    """
 
     def __new__(cls, fd: int) -> TapPort: ...
 
