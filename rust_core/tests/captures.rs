@@ -227,5 +227,5 @@ fn find(path: &str) -> Option<PathBuf> {
 
 /// Packed files are unpacked by the caller of the reader; Python's tests do that.
 fn is_packed(path: &str) -> bool {
-    std::path::Path::new(path).extension().is_some_and(|extension| extension == "gz")
+    Path::new(path).extension().is_some_and(|extension| extension == "gz")
 }
