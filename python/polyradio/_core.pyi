@@ -394,7 +394,10 @@ class MemoryPort:
 
 @final
 class TapPort:
-    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open."""
+    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open.
+
+    Raises ``NotAvailable`` where there is no TAP.
+    """
 
     def __new__(cls, fd: int) -> TapPort: ...
 
@@ -410,7 +413,10 @@ class Runtime:
     @property
     def now_ns(self) -> int: ...
     def run(self, until_ns: int) -> int:
-        """Moves on until there is something to take, or until that time; returns the time. Releases the GIL."""
+        """Moves on until there is something to take (from a memory port too), or until that time; returns the time.
+
+        Releases the GIL.
+        """
     # air
     def set_link(self, a: int, b: int, *, snr_db: float = 40.0, loss: float = 0.0, delay_us: int = 0) -> None: ...
     def set_ideal_air(self, enabled: bool) -> None:
