@@ -136,7 +136,7 @@ def test_a_wrong_passphrase_is_reported_and_the_others_are_not_disturbed() -> No
 def test_an_access_point_that_cannot_be_reached_is_reported() -> None:
     scenario = one_network(extra_vm="[[link]]\naccess_point = 'ap'\nloss = 1.0")
     vm = only_vm(Testbed(scenario).run())
-    assert vm["failure"] == "no access point with SSID 'net' was heard on channel 11"
+    assert vm["failure"].startswith("no access point with SSID 'net' was heard on channel")
 
 
 def test_an_access_point_that_vanishes_is_reported() -> None:
