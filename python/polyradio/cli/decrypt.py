@@ -1,15 +1,8 @@
 """`polyradio decrypt`: a capture with many networks and their keys, opened offline."""
 
-import json
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from polyradio.errors import LocalProtocolError
 
 
 @click.command()
