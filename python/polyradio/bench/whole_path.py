@@ -38,7 +38,12 @@ def guest_address(vm: int) -> bytes:
 
 
 def connect(
-    runtime: _core.Runtime, device: int, access_point: int, ports: Sequence[_core.MemoryPort | _core.TapPort]
+    runtime: _core.Runtime,
+    device: int,
+    access_point: int,
+    ports: Sequence[_core.MemoryPort | _core.TapPort],
+    *,
+    legacy: bool = False,
 ) -> None:
     """Gives each port a VM that is connected to the access point with a key of its own, without a handshake."""
     vms = len(ports)
@@ -63,7 +68,7 @@ def connect(
     messages = b"".join(host_api.emit_call(call, 0x8000 + i % 0x7FFF, vr, width) for i, (vr, call) in enumerate(calls))
     runtime.submit(device, messages)
     for vm, port in enumerate(ports):
-        runtime.attach_guest(device, vm, vm, guest_address(vm), port)
+        runtime.attach_guest(device, vm, vm, guest_address(vm), port, legacy=legacy)
         runtime.set_guest_link(device, vm, bssid=BSSID, qos=True)
     runtime.run(runtime.now_ns + 10_000_000)
     messages_up: list[host_api.Message[int]] = list(host_api.parse_messages(runtime.take_messages(device), width))
