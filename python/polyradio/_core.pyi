@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "BatchResult",
     "CALL_ERRORS",
+    "DROP_REASONS",
+    "BatchResult",
     "CaptureReader",
     "CapturedFrame",
     "ConnectionTable",
-    "DROP_REASONS",
     "EapolKey",
     "EmulatedNic",
     "FrameBatch",
