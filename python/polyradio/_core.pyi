@@ -275,6 +275,9 @@ class CapturedFrame:
     def packet(self) -> bytes:
         """The record as it stands in the file."""
     @property
+    def header_length(self) -> int:
+        """Octets of ``packet`` before the frame."""
+    @property
     def original_length(self) -> int:
         """Octets that the record had on the wire."""
     @property
