@@ -251,7 +251,7 @@ def test_decrypt_of_a_capture_cut_off_in_a_frame_says_where_it_ends(cli, capture
     [
         (("nowhere.pcap", "--network", OFFICE, "-o", "out.pcapng"), "nowhere.pcap: there is no such file"),
         ((".", "--network", OFFICE, "-o", "out.pcapng"), "is a directory, not a capture"),
-        (("text.pcap", "--network", OFFICE, "-o", "out.pcapng"), "capture"),
+        (("text.pcap", "--network", OFFICE, "-o", "out.pcapng"), "text.pcap: no capture that can be read"),
         (("text.pcap", "--network", OFFICE, "-o", "no/such/out.pcapng"), "there is no directory no/such"),
         (("text.pcap", "--network", OFFICE, "-o", "."), "it is there and is no file"),
         (("text.pcap", "--network", "office", "-o", "out.pcapng"), "SSID:PASSPHRASE"),

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from polyradio.errors import LocalProtocolError
+from polyradio.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from polyradio.decrypt import DecryptReport, NetworkCounts
@@ -38,7 +38,10 @@ def decrypt(capture: Path, networks: tuple[str, ...], pmks: tuple[str, ...], out
     if not networks and not pmks:
         raise click.UsageError("give at least one --network or --pmk")
     _check_paths(capture, out)
-    report = run_decrypt(capture, networks, pmks, out)
+    try:
+        report = run_decrypt(capture, networks, pmks, out)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"{capture}: no capture that can be read: {error}") from None
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, sort_keys=True, ensure_ascii=False))
     else:
