@@ -67,7 +67,7 @@ def _print(report: "DecryptReport") -> None:
     table.add_column("network")
     for column in ("BSSIDs", "pairwise keys", "group keys", "protected", "decrypted"):
         table.add_column(column, justify="right")
-    table.add_column("of these, by reason")
+    table.add_column("by reason")
     for network in report.networks:
         keys = (network.pairwise_keys, network.group_keys)
         cells = (_name(network), len(network.bssids), *keys, network.protected, network.decrypted, _reasons(network))
