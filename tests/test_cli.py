@@ -2,10 +2,14 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from polyradio._core import CaptureReader
 from polyradio.cli import main
 
 OPEN_NETWORK = """\
@@ -136,7 +140,7 @@ def test_a_run_writes_its_files_and_says_where(cli, tiny: Path, tmp_path: Path) 
         assert f"wrote polyradio-out/tiny/{name}" in outcome.out
         assert (tmp_path / "polyradio-out" / "tiny" / name).stat().st_size > 0
     assert "alice: ping" in outcome.out
-    assert "all 1 VMs connected" in outcome.out
+    assert "1 of 1 VMs connected" in outcome.out
 
 
 def test_json_is_the_report_and_nothing_else(cli, tiny: Path, tmp_path: Path) -> None:
@@ -177,3 +181,22 @@ def test_a_demo_is_the_run_of_the_shipped_scenario(cli) -> None:
     assert demo.code == run.code == 0
     assert demo.out == run.out
     assert Path("a/capture.pcapng").read_bytes() == Path("b/capture.pcapng").read_bytes()
+
+
+def test_ctrl_c_ends_a_run_with_its_files_whole(tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(OPEN_NETWORK.replace("duration_s = 2", 'duration_s = 120\ntime = "wall"'))
+    argv = [sys.executable, "-c", "from polyradio.cli import main; main()", "run", str(tiny), "--out", str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "completed" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.startswith("polyradio: interrupted after ")
+    assert "wrote " in out
+    assert json.loads((tmp_path / "report.json").read_text())["interrupted_after_s"] > 0
+    frames = list(reader := CaptureReader((tmp_path / "capture.pcapng").read_bytes()))
+    assert frames
+    assert reader.error is None

@@ -61,6 +61,7 @@ impl MacHeader {
     }
 
     #[getter]
+    #[expect(clippy::wrong_self_convention, reason = "From DS is the bit's name")]
     fn from_ds(&self) -> bool {
         self.control().from_ds()
     }

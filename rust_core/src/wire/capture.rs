@@ -274,26 +274,28 @@ fn has_right_fcs(octets: &[u8]) -> bool {
 /// The CRC-32 of IEEE 802.11-2020 9.2.4.8, least significant bit first.
 fn crc32(octets: &[u8]) -> u32 {
     !octets.iter().fold(u32::MAX, |crc, octet| {
-        let index = (crc as u8 ^ octet) as usize;
-        crc >> 8 ^ CRC_TABLE.get(index).copied().unwrap_or_default()
+        let [low, ..] = crc.to_le_bytes();
+        crc >> 8 ^ CRC_TABLE.get(usize::from(low ^ octet)).copied().unwrap_or_default()
     })
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
+    let mut index = 0_u8;
+    loop {
         let mut crc = index as u32;
         let mut bit = 0;
         while bit < 8 {
             crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
             bit += 1;
         }
-        table[index] = crc;
+        table[index as usize] = crc;
+        if index == u8::MAX {
+            break table;
+        }
         index += 1;
     }
-    table
 };
 
 /// The byte order of a file's or a header's fields.

@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(nanoseconds(5, 6, 0), 5000);
         assert_eq!(nanoseconds(5, 9, 1), 1_000_000_005);
         assert_eq!(nanoseconds(5_000, 12, 0), 5);
-        assert_eq!(nanoseconds(1 << 20, 0x80 | 20, 0), 1_000_000_000);
+        assert_eq!(nanoseconds(1 << 20, 0x94, 0), 1_000_000_000);
         assert_eq!(nanoseconds(u64::MAX, 0, i64::MAX), u64::MAX);
         assert_eq!(nanoseconds(u64::MAX, 0x7f, i64::MIN), 0);
         assert_eq!(nanoseconds(u64::MAX, 0xff, 0), 0);
