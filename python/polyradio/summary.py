@@ -17,22 +17,16 @@ Vm = Mapping[str, Any]
 
 def vm_table(vms: Iterable[Vm], *, title: str | None = None, plain: bool = False) -> Table:
     """One row for each VM of a report or snapshot; plain: aligned columns without lines, for files and pipes."""
-    table = Table(title=title, box=None if plain else box.ROUNDED, pad_edge=not plain, title_justify="left")
-    for heading, justify in _COLUMNS:
-        table.add_column(heading, justify=justify, no_wrap=True)
+    heading = None if title is None else Text(title)
+    table = Table(title=heading, box=None if plain else box.ROUNDED, pad_edge=not plain, title_justify="left")
+    for column, justify in _COLUMNS:
+        table.add_column(column, justify=justify, no_wrap=True)
     for vm in vms:
-        table.add_row(
-            str(vm["name"]),
-            str(vm["mac"]),
-            _state(vm),
-            str(vm["ssid"]),
-            _or_dash(vm["channel"]),
-            _or_dash(vm["cipher"]),
-            str(vm["sent"]),
-            str(vm["received"]),
-            str(sum(vm["drops"].values())),
-            f"{vm['airtime_ms']:.1f} ms",
-        )
+        network = [vm["ssid"], _or_dash(vm["channel"]), _or_dash(vm["cipher"])]
+        counters = [vm["sent"], vm["received"], sum(vm["drops"].values()), f"{vm['airtime_ms']:.1f} ms"]
+        # As Text: an SSID may hold what rich would take for markup.
+        cells = [Text(str(cell)) for cell in (vm["name"], vm["mac"], *network, *counters)]
+        table.add_row(*cells[:2], _state(vm), *cells[2:])
     return table
 
 
@@ -41,7 +35,9 @@ def print_summary(console: Console, report: Mapping[str, Any], files: Sequence[s
     plain = not console.is_terminal
     clock = "virtual time" if report["time"] == "virtual" else "wall-clock time"
     title = f"{report['scenario']}: {report['duration_s']:g} s of {clock}, seed {report['seed']}, {report['device']}"
-    console.print(vm_table(report["vms"], title=title, plain=plain))
+    if plain:
+        console.print(Text(title), soft_wrap=True)
+    console.print(vm_table(report["vms"], title=None if plain else title, plain=plain))
     lines = [*_traffic_lines(report["vms"]), *_drop_lines(report["vms"]), *_engine_lines(report)]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
@@ -49,7 +45,8 @@ def print_summary(console: Console, report: Mapping[str, Any], files: Sequence[s
     for line in short:
         console.print(Text(line, style="red"), soft_wrap=True)
     if not short:
-        console.print(Text(f"all {len(report['vms'])} VMs connected and got their traffic through", style="green"))
+        count = len(report["vms"])
+        console.print(Text(f"{count} of {count} VMs connected, all traffic got through", style="green"))
     for path in files:
         console.print(Text(f"wrote {path}"), soft_wrap=True)
 
@@ -92,7 +89,7 @@ def _drop_lines(vms: Iterable[Vm]) -> Iterable[str]:
 
 
 def _engine_lines(report: Mapping[str, Any]) -> Iterable[str]:
-    if report["decisions"]:
+    if any(report["decisions"].values()):
         yield f"control engine: {_counts(report['decisions'])}"
     slots = report["schedule"].get("slots", [])
     if len(slots) > 1:
@@ -100,7 +97,7 @@ def _engine_lines(report: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def _state(vm: Vm) -> Text:

@@ -17,10 +17,10 @@ from typing import NoReturn
 import click
 
 from polyradio.cli.decrypt import decrypt
-from polyradio.cli.run import demo, run
+from polyradio.cli.run import INTERRUPTED, demo, run
 from polyradio.errors import DeviceLost, DeviceRejected, NotAvailable, PolyradioError
 
-BAD_INPUT, NOT_HERE, INTERRUPTED = 2, 3, 130
+BAD_INPUT, NOT_HERE = 2, 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -55,7 +55,8 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         result = polyradio.main(arguments, prog_name="polyradio", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("polyradio: interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

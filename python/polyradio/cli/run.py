@@ -1,6 +1,7 @@
 """`polyradio demo` and `polyradio run`: a scenario from its file to its report, with a live table on the way."""
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from polyradio.summary import print_summary, shortcomings, vm_table
 if TYPE_CHECKING:
     from polyradio.testbed import Snapshot
 
+INTERRUPTED = 130
+"""What a shell gives a command that Ctrl-C has ended."""
 FILES = ("capture.pcapng", "events.jsonl", "report.json")
 
 
@@ -76,16 +79,14 @@ def run_scenario(
         testbed = Testbed(
             scenario, out_dir=directory, device_url=device, seed=seed, placement=placement, progress=progress
         )
-        try:
-            report = testbed.run()
-        except KeyboardInterrupt:
-            written = ", ".join(str(directory / file) for file in FILES if (directory / file).exists())
-            click.echo(f"polyradio: interrupted; written so far: {written or 'nothing'}", err=True)
-            raise
+        report = testbed.run()
     if as_json:
         click.echo(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False))
     else:
         print_summary(console, report, [str(directory / file) for file in report["files"].values()])
+    if "interrupted_after_s" in report:
+        click.echo(f"polyradio: interrupted after {report['interrupted_after_s']} s", err=True)
+        return INTERRUPTED
     return 1 if shortcomings(report) else 0
 
 
@@ -130,5 +131,6 @@ def _plain_progress() -> "Callable[[Snapshot], None]":
             if last.get(vm.name) != state:
                 last[vm.name] = state
                 click.echo(f"{snapshot.time_ns / 1e9:8.3f} s  {vm.name}: {state}")
+                sys.stdout.flush()
 
     return show

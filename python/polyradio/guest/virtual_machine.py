@@ -21,3 +21,5 @@ class VirtualMachine:
     port: MemoryPort | TapPort
     stack: IpStack | None = None
     """None: a real guest's own stack stands behind the port."""
+    taken: int = 0
+    """Frames that the stack has taken from the port."""

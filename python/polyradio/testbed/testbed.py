@@ -77,9 +77,10 @@ class Testbed:
         self._real = RealGuests(scenario)
         self._deadlines: Deadlines[Sleeper] = Deadlines()
         self._events = EventLog(None)
+        self._interrupted_at: int | None = None
 
     def run(self) -> dict[str, Any]:
-        """Runs the scenario to its end.
+        """Runs the scenario to its end, or until somebody presses Ctrl-C.
 
         Returns:
             The report, which is also written to `report.json` where there is an output directory.
@@ -89,7 +90,10 @@ class Testbed:
             self._open_files(cleanup)
             self._build()
             self._start()
-            self._drive()
+            try:
+                self._drive()
+            except KeyboardInterrupt:
+                self._interrupted_at = self.runtime.now_ns
             real = self._real.results()
             report = self._report(real)
         if self._out_dir is not None:
@@ -211,7 +215,8 @@ class Testbed:
                 vm = self.vms[number]
                 if vm.stack is not None:
                     vm.stack.handle_timeout(now)
-                self._exchange(vm, now)
+                    self._exchange(vm, now)
+                    self._deadlines.set(sleeper, vm.stack.poll_timeout())
             case "cell":
                 cell = self.cells[number]
                 self._note(cell.handle_timeout(now), cell, now)
@@ -246,13 +251,14 @@ class Testbed:
         stack, port = vm.stack, vm.port
         if stack is None or not isinstance(port, _core.MemoryPort):
             return
-        received = port.take()
-        if len(received):
-            stack.handle_frames(received, now)
+        received = port.received[0]
+        if received != vm.taken:
+            vm.taken = received
+            stack.handle_frames(port.take(), now)
         frames = stack.poll_frames()
         if frames:
             port.push(frames)
-        self._deadlines.set(("stack", vm.vm_id - 1), stack.poll_timeout())
+            self._deadlines.set(("stack", vm.vm_id - 1), stack.poll_timeout())
 
     def _on_carrier(self, vm: VirtualMachine, carrier: Carrier | None) -> None:
         now = self.runtime.now_ns
@@ -319,6 +325,8 @@ class Testbed:
             "drops": drops_of(self.runtime.device_counters(self.device.radio).get(None, {})),
             "files": files if self._out_dir is not None else {},
         }
+        if self._interrupted_at is not None:
+            report["interrupted_after_s"] = round(self._interrupted_at / 1e9, 3)
         assert not engine.unmatched, "the device answered what nobody asked"
         return report
 

@@ -1,7 +1,7 @@
 //! The runtime for Python: ports, devices, access points, time.
 
+use core::time::Duration;
 use std::path::Path;
-use std::time::Duration;
 
 use polyradio_core::access_point::{AccessPoint, StationParameters};
 use polyradio_core::air::medium::Link;
@@ -81,11 +81,24 @@ impl TapPort {
     }
 }
 
+/// Where there is no TAP the name is there, so that what imports it can be imported.
+#[cfg(not(target_os = "linux"))]
+#[pyclass(frozen, module = "polyradio")]
+struct TapPort;
+
+#[cfg(not(target_os = "linux"))]
+#[pymethods]
+impl TapPort {
+    #[new]
+    fn new(_fd: i32) -> PyResult<Self> {
+        Err(crate::error::NotAvailable::new_err("TAP ports need Linux"))
+    }
+}
+
 /// A port of either kind.
 #[derive(FromPyObject)]
 enum AnyPort<'py> {
     Memory(PyRef<'py, MemoryPort>),
-    #[cfg(target_os = "linux")]
     Tap(PyRef<'py, TapPort>),
 }
 
@@ -95,6 +108,8 @@ impl AnyPort<'_> {
             Self::Memory(port) => port::Port::Memory(port.0.clone()),
             #[cfg(target_os = "linux")]
             Self::Tap(port) => port::Port::Tap(port.0.try_clone()?),
+            #[cfg(not(target_os = "linux"))]
+            Self::Tap(_) => return Err(crate::error::NotAvailable::new_err("TAP ports need Linux")),
         })
     }
 }
@@ -334,7 +349,6 @@ fn no_guest(vr_id: u16) -> PyErr {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<MemoryPort>()?;
-    #[cfg(target_os = "linux")]
     module.add_class::<TapPort>()?;
     module.add_class::<Runtime>()
 }

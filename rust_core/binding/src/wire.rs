@@ -61,6 +61,7 @@ impl MacHeader {
     }
 
     #[getter]
+    #[expect(clippy::wrong_self_convention, reason = "From DS is the bit's name")]
     fn from_ds(&self) -> bool {
         self.control().from_ds()
     }
@@ -186,6 +187,16 @@ fn element_list(py: Python<'_>, elements: &ElementList) -> Vec<(u8, Py<PyBytes>)
     elements.iter().map(|(id, data)| (*id, PyBytes::new(py, data).unbind())).collect()
 }
 
+/// A number of fewer bits than its type has.
+fn limited<N: PartialOrd + core::fmt::Display>(value: N, most: N, what: &str) -> PyResult<N> {
+    if value > most { Err(local(format!("{what} is 0 to {most}, not {value}"))) } else { Ok(value) }
+}
+
+const MOST_SUBTYPE: u8 = 15;
+const MOST_SEQUENCE_NUMBER: u16 = 4095;
+/// The two high bits of the field on the air are always set (IEEE 802.11-2020 9.4.1.8).
+const MOST_ASSOCIATION_ID: u16 = 0x3fff;
+
 fn checked_elements(elements: ElementList) -> PyResult<ElementList> {
     match elements.iter().find(|(_, data)| data.len() > 255) {
         Some((id, data)) => Err(local(format!("element {id} has {} octets; 255 is the most", data.len()))),
@@ -216,14 +227,11 @@ macro_rules! plain_fields {
 struct Management(management::Management);
 
 plain_fields!(Management {
-    subtype: u8, set_subtype;
-    sequence_number: u16, set_sequence_number;
     timestamp: u64, set_timestamp;
     beacon_interval: u16, set_beacon_interval;
     capability: u16, set_capability;
     listen_interval: u16, set_listen_interval;
     status: u16, set_status;
-    association_id: u16, set_association_id;
     algorithm: u16, set_algorithm;
     transaction: u16, set_transaction;
     reason: u16, set_reason;
@@ -254,11 +262,8 @@ impl Management {
         elements: ElementList,
         rest: Vec<u8>,
     ) -> PyResult<Self> {
-        if subtype > 15 {
-            return Err(local(format!("a subtype is 0 to 15, not {subtype}")));
-        }
         Ok(Self(management::Management {
-            subtype,
+            subtype: limited(subtype, MOST_SUBTYPE, "a subtype")?,
             destination: mac_addr(destination)?,
             source: mac_addr(source)?,
             bssid: mac_addr(bssid)?,
@@ -269,7 +274,7 @@ impl Management {
             listen_interval,
             current_ap: mac_addr(&current_ap)?,
             status,
-            association_id,
+            association_id: limited(association_id, MOST_ASSOCIATION_ID, "an association identifier")?,
             algorithm,
             transaction,
             reason,
@@ -291,6 +296,39 @@ impl Management {
 
     fn element<'py>(&self, py: Python<'py>, element_id: u8) -> Option<Bound<'py, PyBytes>> {
         self.0.element(element_id).map(|data| PyBytes::new(py, data))
+    }
+
+    #[getter]
+    fn subtype(&self) -> u8 {
+        self.0.subtype
+    }
+
+    #[setter]
+    fn set_subtype(&mut self, value: u8) -> PyResult<()> {
+        self.0.subtype = limited(value, MOST_SUBTYPE, "a subtype")?;
+        Ok(())
+    }
+
+    #[getter]
+    fn sequence_number(&self) -> u16 {
+        self.0.sequence_number
+    }
+
+    #[setter]
+    fn set_sequence_number(&mut self, value: u16) -> PyResult<()> {
+        self.0.sequence_number = limited(value, MOST_SEQUENCE_NUMBER, "a sequence number")?;
+        Ok(())
+    }
+
+    #[getter]
+    fn association_id(&self) -> u16 {
+        self.0.association_id
+    }
+
+    #[setter]
+    fn set_association_id(&mut self, value: u16) -> PyResult<()> {
+        self.0.association_id = limited(value, MOST_ASSOCIATION_ID, "an association identifier")?;
+        Ok(())
     }
 
     #[getter]
@@ -612,9 +650,7 @@ fn frame_from_ethernet<'py>(
     to_ds: bool,
     tid: Option<u8>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    if let Some(value @ 16..) = tid {
-        return Err(local(format!("a traffic identifier is 0 to 15, not {value}")));
-    }
+    let tid = tid.map(|value| limited(value, 15, "a traffic identifier")).transpose()?;
     let mut out = Vec::new();
     data::emit_data_frame(ethernet, mac_addr(bssid)?, to_ds, tid.map(Tid::from_low_bits), &mut out).map_err(remote)?;
     Ok(PyBytes::new(py, &out))

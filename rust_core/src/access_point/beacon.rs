@@ -45,7 +45,7 @@ impl AccessPoint {
         }
         // A beacon that could not go out yet is out of date.
         self.control.retain(|queued| queued.frame.first() != Some(&0x80));
-        self.control.push_front(Queued { frame, protect: false, is_final: false, tries: 0 });
+        self.control.push_front(Queued { frame, protect: false, is_final: false, tries: 0, is_control: true });
         self.group.append(&mut self.held_group);
     }
 

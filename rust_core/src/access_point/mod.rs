@@ -95,6 +95,7 @@ pub struct AccessPoint {
     beacon: Option<Beacon>,
     wired: Option<Port>,
     wired_may_have_more: bool,
+    has_delivered: bool,
     control: VecDeque<Queued>,
     group: VecDeque<Queued>,
     held_group: VecDeque<Queued>,
@@ -103,6 +104,8 @@ pub struct AccessPoint {
     sequence: u16,
     in_flight: Vec<(Origin, Queued)>,
     up: Vec<Vec<u8>>,
+    waits_for_control: bool,
+    deferred: FrameBatch,
     wired_out: FrameBatch,
     plain: Vec<u8>,
     ethernet: Vec<u8>,
@@ -121,6 +124,7 @@ impl AccessPoint {
             beacon: None,
             wired,
             wired_may_have_more: true,
+            has_delivered: false,
             control: VecDeque::new(),
             group: VecDeque::new(),
             held_group: VecDeque::new(),
@@ -129,6 +133,8 @@ impl AccessPoint {
             sequence: 0,
             in_flight: Vec::new(),
             up: Vec::new(),
+            waits_for_control: false,
+            deferred: FrameBatch::new(),
             wired_out: FrameBatch::new(),
             plain: Vec::new(),
             ethernet: Vec::new(),
@@ -209,7 +215,10 @@ impl AccessPoint {
     }
 
     /// Management frames, EAPOL data frames (opened), and data frames of unknown stations, for the control plane.
+    ///
+    /// What was heard behind an EAPOL frame waits until it was taken: with it a key may come.
     pub fn take_frames(&mut self) -> Vec<Vec<u8>> {
+        self.waits_for_control = false;
         core::mem::take(&mut self.up)
     }
 
@@ -233,8 +242,14 @@ impl AccessPoint {
         self.wired.as_ref()
     }
 
+    /// True where a wired host in this process was given frames since [`Self::wake_wired`].
+    pub const fn has_delivered(&self) -> bool {
+        self.has_delivered
+    }
+
     /// The wired port may have something to fetch.
     pub const fn wake_wired(&mut self) {
+        self.has_delivered = false;
         self.wired_may_have_more = true;
     }
 
@@ -246,10 +261,16 @@ impl AccessPoint {
     /// Moves Ethernet frames between the wired port and the queues; true where anything moved.
     pub fn pump_wired(&mut self, scratch: &mut FrameBatch) -> bool {
         let mut moved = false;
+        if !self.waits_for_control && !self.deferred.is_empty() {
+            let deferred = core::mem::take(&mut self.deferred);
+            self.receive_all(&deferred);
+            moved = true;
+        }
         if let Some(port) = &mut self.wired
             && !self.wired_out.is_empty()
         {
             let taken = port.deliver(&self.wired_out);
+            self.has_delivered |= taken > 0 && port.is_attended();
             for _ in taken..self.wired_out.len() {
                 self.counters.drops.count(DropReason::QueueFull);
             }
@@ -276,6 +297,18 @@ impl AccessPoint {
         self.stations.get_mut(index)?.as_mut()
     }
 
+    fn receive_all(&mut self, frames: &FrameBatch) {
+        for frame in frames.iter() {
+            if !self.waits_for_control {
+                if let Err(reason) = self.receive(frame) {
+                    self.counters.drops.count(reason);
+                }
+            } else if self.deferred.len() >= CONTROL_QUEUE || !self.deferred.push(frame) {
+                self.counters.drops.count(DropReason::QueueFull);
+            }
+        }
+    }
+
     fn any_asleep(&self) -> bool {
         self.stations.iter().flatten().any(|station| station.is_asleep)
     }
@@ -299,11 +332,7 @@ impl AirStation for AccessPoint {
     }
 
     fn handle_air_frames(&mut self, frames: &FrameBatch, _reception: Reception, _now: Instant) {
-        for frame in frames.iter() {
-            if let Err(reason) = self.receive(frame) {
-                self.counters.drops.count(reason);
-            }
-        }
+        self.receive_all(frames);
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Burst> {

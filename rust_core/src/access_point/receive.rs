@@ -71,6 +71,7 @@ impl AccessPoint {
             let is_eapol = !is_amsdu && body_ethertype(body) == Some(ETHERTYPE_EAPOL);
             if is_eapol && header.destination() == Some(self.bssid) {
                 self.hand_up(&plain);
+                self.waits_for_control = true;
                 return Ok(());
             }
             if parameters.privacy && !control.protected() {

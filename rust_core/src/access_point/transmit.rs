@@ -28,6 +28,15 @@ pub(super) struct Queued {
     pub(super) is_final: bool,
     /// How often it was sent.
     pub(super) tries: u8,
+    /// The control plane's.
+    pub(super) is_control: bool,
+}
+
+impl Queued {
+    fn is_data(&self) -> bool {
+        let control = self.frame.first_chunk::<2>().map(|field| FrameControl::from_octets(*field));
+        control.is_some_and(|control| control.frame_type() == FrameType::Data)
+    }
 }
 
 /// The queue that a frame under way came from.
@@ -47,12 +56,14 @@ impl AccessPoint {
             self.counters.drops.count(DropReason::Truncated);
             return;
         };
-        let queued = Queued { frame, protect: !unprotected, is_final: false, tries: 0 };
+        let queued = Queued { frame, protect: !unprotected, is_final: false, tries: 0, is_control: true };
         let index = self.by_address.get(&receiver).copied();
         match index.and_then(|index| Some((index, self.stations.get_mut(index)?.as_mut()?))) {
             // What was said to a sleeping station waits for it too.
             Some((_, station)) if station.is_asleep => {
-                station.queue.push_front(queued);
+                // Before the data, but behind what was said earlier.
+                let earlier = station.queue.iter().take_while(|other| other.is_control).count();
+                station.queue.insert(earlier, queued);
                 self.waiting += 1;
             }
             _ if self.control.len() < TOTAL_QUEUE => self.control.push_back(queued),
@@ -78,7 +89,7 @@ impl AccessPoint {
             if full || queue.len() >= STATION_QUEUE {
                 return Err(DropReason::QueueFull);
             }
-            queue.push_back(Queued { frame, protect: true, is_final: false, tries: 0 });
+            queue.push_back(Queued { frame, protect: true, is_final: false, tries: 0, is_control: false });
             self.counters.held += u64::from(holds);
             self.waiting += 1;
             return Ok(());
@@ -93,7 +104,7 @@ impl AccessPoint {
         }
         let tid = station.parameters.qos.then(Tid::default);
         emit_data_frame(ethernet, self.bssid, false, tid, &mut frame).map_err(|_| DropReason::Truncated)?;
-        station.queue.push_back(Queued { frame, protect: true, is_final: false, tries: 0 });
+        station.queue.push_back(Queued { frame, protect: true, is_final: false, tries: 0, is_control: false });
         self.counters.held += u64::from(station.is_asleep);
         self.waiting += 1;
         self.activate(index);
@@ -131,6 +142,11 @@ impl AccessPoint {
             }
         } else {
             while burst.frames.len() < BURST_FRAMES {
+                // What a station has to decide on before it can take the next frame is acknowledged first: message 1 of
+                // a handshake does not go out in one breath with the association response.
+                if !burst.frames.is_empty() && self.control.front().is_some_and(Queued::is_data) {
+                    break;
+                }
                 let (origin, queued) = match (self.control.pop_front(), &mut self.group) {
                     (Some(queued), _) => (Origin::Control, queued),
                     (None, group) => match group.pop_front() {

@@ -96,6 +96,7 @@ pub struct DataPlane {
     scratch: Vec<u8>,
     touched: Vec<VrId>,
     control: Vec<u8>,
+    has_delivered: bool,
 }
 
 /// A virtual radio has one guest.
@@ -118,6 +119,7 @@ impl DataPlane {
             scratch: Vec::new(),
             touched: Vec::new(),
             control: Vec::new(),
+            has_delivered: false,
         }
     }
 
@@ -189,8 +191,14 @@ impl DataPlane {
         }
     }
 
+    /// True where a guest in this process was given frames since [`Self::wake_all`].
+    pub const fn has_delivered(&self) -> bool {
+        self.has_delivered
+    }
+
     /// Every guest's port may have something to send.
     pub fn wake_all(&mut self) {
+        self.has_delivered = false;
         for (radio, guest) in &mut self.guests {
             if !guest.is_active && !guest.port.is_idle() {
                 guest.is_active = true;
@@ -269,6 +277,7 @@ impl DataPlane {
         for radio in core::mem::take(&mut self.touched) {
             let Some(guest) = self.guests.get_mut(&radio) else { continue };
             let taken = guest.port.deliver(&guest.inbox);
+            self.has_delivered |= taken > 0 && guest.port.is_attended();
             for (index, frame) in guest.inbox.iter().enumerate() {
                 if index < taken {
                     guest.counters.received += 1;

@@ -37,6 +37,15 @@ impl Port {
         }
     }
 
+    /// True where somebody waits for what is delivered: he has to be told.
+    pub fn is_attended(&self) -> bool {
+        match self {
+            Self::Memory(port) => !port.shared().discard,
+            #[cfg(target_os = "linux")]
+            Self::Tap(_) => false,
+        }
+    }
+
     /// True where `fetch` would surely give nothing.
     pub fn is_idle(&self) -> bool {
         match self {

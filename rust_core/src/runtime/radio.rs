@@ -20,8 +20,8 @@ pub enum Radio {
 impl Radio {
     pub(super) fn has_pending(&self) -> bool {
         match self {
-            Self::Device(device) => device.1.has_control(),
-            Self::AccessPoint(access_point) => access_point.has_frames(),
+            Self::Device(device) => device.1.has_control() || device.1.has_delivered(),
+            Self::AccessPoint(access_point) => access_point.has_frames() || access_point.has_delivered(),
         }
     }
 
