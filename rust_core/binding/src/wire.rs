@@ -188,14 +188,12 @@ fn element_list(py: Python<'_>, elements: &ElementList) -> Vec<(u8, Py<PyBytes>)
 }
 
 /// A number of fewer bits than its type has.
-fn limited<N: PartialOrd + core::fmt::Display>(value: N, most: N, what: &str) -> PyResult<N> {
+fn limited<N: Copy + PartialOrd + core::fmt::Display>(value: N, most: N, what: &str) -> PyResult<N> {
     if value > most { Err(local(format!("{what} is 0 to {most}, not {value}"))) } else { Ok(value) }
 }
 
 const MOST_SUBTYPE: u8 = 15;
 const MOST_SEQUENCE_NUMBER: u16 = 4095;
-/// The two high bits of the field on the air are always set (IEEE 802.11-2020 9.4.1.8).
-const MOST_ASSOCIATION_ID: u16 = 0x3fff;
 
 fn checked_elements(elements: ElementList) -> PyResult<ElementList> {
     match elements.iter().find(|(_, data)| data.len() > 255) {
@@ -232,6 +230,7 @@ plain_fields!(Management {
     capability: u16, set_capability;
     listen_interval: u16, set_listen_interval;
     status: u16, set_status;
+    association_id: u16, set_association_id;
     algorithm: u16, set_algorithm;
     transaction: u16, set_transaction;
     reason: u16, set_reason;
@@ -241,7 +240,7 @@ plain_fields!(Management {
 impl Management {
     #[new]
     #[pyo3(signature = (subtype, destination, source, bssid, *, timestamp=0, beacon_interval=0, capability=0,
-        listen_interval=0, current_ap=vec![0; 6], status=0, association_id=0, algorithm=0, transaction=0, reason=0,
+        listen_interval=0, current_ap=&[0; 6][..], status=0, association_id=0, algorithm=0, transaction=0, reason=0,
         elements=vec![], rest=vec![]))]
     #[expect(clippy::too_many_arguments, reason = "one keyword for each field, as the standard lists them")]
     fn new(
@@ -253,7 +252,7 @@ impl Management {
         beacon_interval: u16,
         capability: u16,
         listen_interval: u16,
-        current_ap: Vec<u8>,
+        current_ap: &[u8],
         status: u16,
         association_id: u16,
         algorithm: u16,
@@ -272,9 +271,9 @@ impl Management {
             beacon_interval,
             capability,
             listen_interval,
-            current_ap: mac_addr(&current_ap)?,
+            current_ap: mac_addr(current_ap)?,
             status,
-            association_id: limited(association_id, MOST_ASSOCIATION_ID, "an association identifier")?,
+            association_id,
             algorithm,
             transaction,
             reason,
@@ -317,17 +316,6 @@ impl Management {
     #[setter]
     fn set_sequence_number(&mut self, value: u16) -> PyResult<()> {
         self.0.sequence_number = limited(value, MOST_SEQUENCE_NUMBER, "a sequence number")?;
-        Ok(())
-    }
-
-    #[getter]
-    fn association_id(&self) -> u16 {
-        self.0.association_id
-    }
-
-    #[setter]
-    fn set_association_id(&mut self, value: u16) -> PyResult<()> {
-        self.0.association_id = limited(value, MOST_ASSOCIATION_ID, "an association identifier")?;
         Ok(())
     }
 
@@ -475,7 +463,7 @@ plain_fields!(EapolKey {
 impl EapolKey {
     #[new]
     #[pyo3(signature = (*, key_information, replay_counter, protocol_version=2, descriptor_type=2, key_length=0,
-        nonce=vec![0; 32], iv=vec![0; 16], rsc=vec![0; 8], mic=vec![0; 16], key_data=vec![]))]
+        nonce=&[0; 32][..], iv=&[0; 16][..], rsc=&[0; 8][..], mic=vec![0; 16], key_data=vec![]))]
     #[expect(clippy::too_many_arguments, reason = "one keyword for each field, as the standard lists them")]
     fn new(
         key_information: u16,
@@ -483,9 +471,9 @@ impl EapolKey {
         protocol_version: u8,
         descriptor_type: u8,
         key_length: u16,
-        nonce: Vec<u8>,
-        iv: Vec<u8>,
-        rsc: Vec<u8>,
+        nonce: &[u8],
+        iv: &[u8],
+        rsc: &[u8],
         mic: Vec<u8>,
         key_data: Vec<u8>,
     ) -> PyResult<Self> {
@@ -495,9 +483,9 @@ impl EapolKey {
             key_information,
             key_length,
             replay_counter,
-            nonce: fixed(&nonce, "a nonce")?,
-            iv: fixed(&iv, "an EAPOL-Key IV")?,
-            rsc: fixed(&rsc, "a Key RSC")?,
+            nonce: fixed(nonce, "a nonce")?,
+            iv: fixed(iv, "an EAPOL-Key IV")?,
+            rsc: fixed(rsc, "a Key RSC")?,
             mic,
             key_data,
         }))
