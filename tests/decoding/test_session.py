@@ -187,3 +187,21 @@ def test_the_keys_of_a_transition_are_those_of_the_capture(captures):
     assert pairwise == set(capture.index["derived_keys"]["tk"])
     # The oracles name only those that frames were under.
     assert group > set(capture.index["derived_keys"]["gtk"])
+
+
+@pytest.mark.parametrize(
+    ("name", "pairwise", "group"),
+    [
+        ("aircrack/wpa2.eapol.cap", 1, 1),
+        ("aircrack/test23.pcap", 1, 1),  # messages 2 and 3
+        ("aircrack/testm1m2m3.pcap", 1, 1),
+        ("aircrack/MOM1.cap", 1, 0),  # five of message 2, one of message 1, none of message 3
+    ],
+)
+def test_captures_of_a_handshake_alone_give_its_keys(captures, name, pairwise, group):
+    capture = captures[name]
+    decoder = Decoder(capture.networks)
+    for frame in capture.frames:
+        decoder.handle_frame(frame.number, frame.frame)
+    keys = [key.is_group for _, key in decoder.proven_keys()]
+    assert (keys.count(False), keys.count(True)) == (pairwise, group)
