@@ -169,16 +169,17 @@ fn find_frame<'a>(record: &Record, packet: &'a [u8]) -> Result<Frame<'a>, FrameE
     let fcs_length = envelope.fcs_length.or(record.fcs_length);
     // Where nothing says whether there is a frame check sequence, a right one is one: chance makes one in 2^32.
     let claimed = fcs_length.unwrap_or(if missing == 0 && has_right_fcs(body) { FCS_LENGTH } else { 0 });
-    let mpdu = body.get(..body.len().saturating_sub(claimed.saturating_sub(missing))).unwrap_or_default();
-    let needed = (body.len() + missing).saturating_sub(claimed);
     let at = envelope.length;
-    Ok(Frame {
-        header_length: at,
-        has_bad_fcs: envelope.has_bad_fcs || claimed == FCS_LENGTH && missing == 0 && !has_right_fcs(body),
-        error: (mpdu.len() < needed)
-            .then(|| ParseError::Truncated { what: "frame", needed, had: mpdu.len(), at }.into()),
-        mpdu: if envelope.has_padding { without_padding(mpdu) } else { Cow::Borrowed(mpdu) },
-    })
+    let Some(needed) = (body.len() + missing).checked_sub(claimed) else {
+        return Err(ParseError::Truncated { what: "frame check sequence", needed: claimed, had: body.len(), at }.into());
+    };
+    let (mpdu, fcs) = body.split_at_checked(needed).unwrap_or((body, &[]));
+    let error = ParseError::Truncated { what: "frame", needed, had: mpdu.len(), at };
+    let error = (mpdu.len() < needed).then_some(error.into());
+    // Where it is padded, the padding was not on the air.
+    let mpdu = if envelope.has_padding { without_padding(mpdu) } else { Cow::Borrowed(mpdu) };
+    let is_wrong = fcs.first_chunk().is_some_and(|fcs| crc32(&mpdu) != u32::from_le_bytes(*fcs));
+    Ok(Frame { header_length: at, has_bad_fcs: envelope.has_bad_fcs || is_wrong, error, mpdu })
 }
 
 /// What stands before a frame.
@@ -431,9 +432,20 @@ mod tests {
     #[test]
     fn padding_behind_the_mac_header_is_taken_out() {
         let header = [&[0x88, 0x01][..], &[0; 24]].concat();
-        let packet = [&[0, 0, 9, 0, 2, 0, 0, 0, flags::DATA_PAD][..], &header, &[0, 0], b"body"].concat();
+        let radiotap = [0, 0, 9, 0, 2, 0, 0, 0, flags::DATA_PAD | flags::FCS_AT_END];
+        let fcs = crc32(&[&header[..], b"body"].concat()).to_le_bytes();
+        let packet = [&radiotap[..], &header, &[0, 0], b"body", &fcs].concat();
         let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
         assert_eq!(frame.mpdu.as_ref(), [&header[..], b"body"].concat());
+        assert_eq!((frame.header_length, frame.has_bad_fcs, frame.error), (9, false, None));
+    }
+
+    #[test]
+    fn a_record_shorter_than_its_fcs_holds_no_frame() {
+        let packet = [0, 0, 9, 0, 2, 0, 0, 0, flags::FCS_AT_END, 1, 2];
+        let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
+        let error = ParseError::Truncated { what: "frame check sequence", needed: 4, had: 2, at: 9 };
+        assert_eq!((frame.mpdu.len(), frame.error), (0, Some(error.into())));
     }
 
     #[test]
