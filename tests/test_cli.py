@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from polyradio._core import CaptureReader
+from polyradio import CaptureReader, MacHeader
 from polyradio.cli import main
 
 OPEN_NETWORK = """\
@@ -200,3 +200,70 @@ def test_ctrl_c_ends_a_run_with_its_files_whole(tiny: Path, tmp_path: Path) -> N
     frames = list(reader := CaptureReader((tmp_path / "capture.pcapng").read_bytes()))
     assert frames
     assert reader.error is None
+
+
+OFFICE, LAB = "office:correct horse battery", "lab:staple of the lab"
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's capture."""
+    directory = tmp_path_factory.mktemp("demo")
+    with pytest.raises(SystemExit):
+        main(["demo", "--json", "--out", str(directory)])
+    return directory / "capture.pcapng"
+
+
+def test_decrypt_opens_every_protected_frame_of_the_demo(cli, capture: Path, tmp_path: Path) -> None:
+    outcome = cli("decrypt", str(capture), "--network", OFFICE, "--network", LAB, "-o", "plain.pcapng", "--json")
+    assert outcome.code == 0, outcome.err
+    counts = json.loads(outcome.out)
+    assert counts["decrypted"] == counts["protected"] > 1000
+    assert {network["ssid"] for network in counts["networks"] if network["decrypted"]} == {"office", "lab"}
+    for frame in CaptureReader((tmp_path / "plain.pcapng").read_bytes()):
+        assert not MacHeader.parse(frame.frame).protected
+
+
+def test_decrypt_with_one_networks_passphrase_leaves_the_others_closed(cli, capture: Path) -> None:
+    outcome = cli("decrypt", str(capture), "--network", OFFICE, "-o", "plain.pcapng")
+    assert outcome.code == 0
+    assert "wrote plain.pcapng" in outcome.out
+    assert re.search(r"^office .*\n", outcome.out, re.MULTILINE)
+    counts = json.loads(cli("decrypt", str(capture), "--network", OFFICE, "-o", "plain.pcapng", "--json").out)
+    assert 0 < counts["decrypted"] < counts["protected"]
+
+
+def test_decrypt_with_a_wrong_passphrase_ends_with_1(cli, capture: Path) -> None:
+    outcome = cli("decrypt", str(capture), "--network", "office:not this one", "-o", "plain.pcapng")
+    assert outcome.code == 1
+
+
+def test_decrypt_of_a_capture_cut_off_in_a_frame_says_where_it_ends(cli, capture: Path, tmp_path: Path) -> None:
+    octets = capture.read_bytes()
+    (tmp_path / "cut.pcapng").write_bytes(octets[: len(octets) // 2 + 7])
+    outcome = cli("decrypt", "cut.pcapng", "--network", OFFICE, "-o", "plain.pcapng")
+    assert outcome.code == 0
+    assert "the capture ends early: " in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("nowhere.pcap", "--network", OFFICE, "-o", "out.pcapng"), "nowhere.pcap: there is no such file"),
+        ((".", "--network", OFFICE, "-o", "out.pcapng"), "is a directory, not a capture"),
+        (("text.pcap", "--network", OFFICE, "-o", "out.pcapng"), "text.pcap: no capture that can be read"),
+        (("text.pcap", "--network", OFFICE, "-o", "no/such/out.pcapng"), "there is no directory no/such"),
+        (("text.pcap", "--network", OFFICE, "-o", "."), "it is there and is no file"),
+        (("text.pcap", "--network", "office", "-o", "out.pcapng"), "SSID:PASSPHRASE"),
+        (("text.pcap", "--network", "office:short", "-o", "out.pcapng"), "8 to 63"),
+        (("text.pcap", "--pmk", "12", "-o", "out.pcapng"), "PMK"),
+        (("text.pcap", "-o", "out.pcapng"), "give at least one --network or --pmk"),
+    ],
+)
+def test_decrypt_says_what_is_wrong_with_its_input(
+    cli, tmp_path: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    (tmp_path / "text.pcap").write_text("this is no capture")
+    outcome = cli("decrypt", *arguments)
+    assert outcome.code == 2
+    assert expected in outcome.err

@@ -16,7 +16,7 @@ def run(*argv: str) -> None:
 
 @pytest.mark.slow
 def test_the_package_is_typed_strictly() -> None:
-    run("mypy", "--strict", "python")
+    run("mypy", "--strict", "-p", "polyradio")
 
 
 @pytest.mark.slow

@@ -3,7 +3,30 @@
 What stands here is the public face; the Rust core behind it is `polyradio._core`, which nobody else imports.
 """
 
-from polyradio._core import FrameBatch, ccm_open, ccm_seal, ccmp_open, ccmp_seal
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from polyradio._core import (
+    BatchResult,
+    CapturedFrame,
+    CaptureReader,
+    ConnectionTable,
+    EapolKey,
+    EmulatedNic,
+    FrameBatch,
+    MacHeader,
+    Management,
+    PcapngWriter,
+    RsnElement,
+    ccm_open,
+    ccm_seal,
+    ccmp_open,
+    ccmp_seal,
+    emit_elements,
+    ethernet_from_frame,
+    frame_from_ethernet,
+    parse_elements,
+)
 from polyradio.errors import (
     DeviceLost,
     DeviceRejected,
@@ -16,19 +39,58 @@ from polyradio.errors import (
     ScenarioError,
 )
 
+if TYPE_CHECKING:
+    from polyradio.bus import Device, open_device
+    from polyradio.scenario import Scenario, load_scenario
+    from polyradio.testbed import Testbed
+
 __all__ = [
+    "BatchResult",
+    "CaptureReader",
+    "CapturedFrame",
+    "ConnectionTable",
+    "Device",
     "DeviceLost",
     "DeviceRejected",
+    "EapolKey",
+    "EmulatedNic",
     "FrameBatch",
     "LocalProtocolError",
+    "MacHeader",
+    "Management",
     "MicError",
     "NotAvailable",
+    "PcapngWriter",
     "PolyradioError",
     "RemoteProtocolError",
     "ReplayError",
+    "RsnElement",
+    "Scenario",
     "ScenarioError",
+    "Testbed",
     "ccm_open",
     "ccm_seal",
     "ccmp_open",
     "ccmp_seal",
+    "emit_elements",
+    "ethernet_from_frame",
+    "frame_from_ethernet",
+    "load_scenario",
+    "open_device",
+    "parse_elements",
 ]
+
+_LATER = {
+    "Device": "polyradio.bus",
+    "Scenario": "polyradio.scenario",
+    "Testbed": "polyradio.testbed",
+    "load_scenario": "polyradio.scenario",
+    "open_device": "polyradio.bus",
+}
+"""Names whose modules are loaded when they are first asked for: who seals a frame need not wait for them."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'polyradio' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

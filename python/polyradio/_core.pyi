@@ -11,6 +11,33 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "CALL_ERRORS",
+    "DROP_REASONS",
+    "BatchResult",
+    "CaptureReader",
+    "CapturedFrame",
+    "ConnectionTable",
+    "EapolKey",
+    "EmulatedNic",
+    "FrameBatch",
+    "MacHeader",
+    "Management",
+    "MemoryPort",
+    "PcapngWriter",
+    "RsnElement",
+    "Runtime",
+    "TapPort",
+    "__version__",
+    "ccm_open",
+    "ccm_seal",
+    "ccmp_open",
+    "ccmp_seal",
+    "emit_elements",
+    "ethernet_from_frame",
+    "frame_from_ethernet",
+    "parse_elements",
+]
 __version__: str
 DROP_REASONS: tuple[str, ...]
 """Names of the drop reasons, in the order of their numbers."""
@@ -126,7 +153,7 @@ class Management:
         transaction: int = 0,
         reason: int = 0,
         elements: Sequence[tuple[int, bytes]] = ...,
-        rest: bytes = b"",
+        rest: bytes = ...,
     ) -> Management: ...
     @staticmethod
     def parse(frame: bytes) -> Management: ...
@@ -149,11 +176,11 @@ class RsnElement:
     def __new__(
         cls,
         *,
-        group_cipher: int = 0x000FAC04,
-        pairwise_ciphers: Sequence[int] = (0x000FAC04,),
-        akm_suites: Sequence[int] = (0x000FAC02,),
+        group_cipher: int = ...,
+        pairwise_ciphers: Sequence[int] = ...,
+        akm_suites: Sequence[int] = ...,
         capabilities: int = 0,
-        pmkids: Sequence[bytes] = (),
+        pmkids: Sequence[bytes] = ...,
         group_management_cipher: int | None = None,
     ) -> RsnElement: ...
     @staticmethod
@@ -190,7 +217,7 @@ class EapolKey:
         iv: bytes = ...,
         rsc: bytes = ...,
         mic: bytes = ...,
-        key_data: bytes = b"",
+        key_data: bytes = ...,
     ) -> EapolKey: ...
     @staticmethod
     def parse(pdu: bytes, mic_length: int = 16) -> EapolKey: ...
@@ -248,6 +275,9 @@ class CapturedFrame:
     def packet(self) -> bytes:
         """The record as it stands in the file."""
     @property
+    def header_length(self) -> int:
+        """Octets of ``packet`` before the frame."""
+    @property
     def original_length(self) -> int:
         """Octets that the record had on the wire."""
     @property
@@ -281,7 +311,13 @@ class PcapngWriter:
     def __new__(cls, path: str, *, application: str = "polyradio", comment: str | None = None) -> PcapngWriter: ...
     def add_interface(self, name: str, link_type: int, description: str | None = None) -> int: ...
     def write(
-        self, interface: int, timestamp_ns: int, packet: bytes, *, original_length: int | None = None, comment: str | None = None
+        self,
+        interface: int,
+        timestamp_ns: int,
+        packet: bytes,
+        *,
+        original_length: int | None = None,
+        comment: str | None = None,
     ) -> None: ...
     def close(self) -> None: ...
 
@@ -361,7 +397,9 @@ class EmulatedNic:
     def __new__(cls, *, max_vms: int = 64, queue_length: int = 64) -> EmulatedNic: ...
     def submit(self, messages: bytes, now_ns: int) -> None: ...
     def take_messages(self) -> bytes: ...
-    def hear(self, frames: Sequence[bytes], now_ns: int, *, channel: int, signal_dbm: int = -50, rate: int = 540) -> None:
+    def hear(
+        self, frames: Sequence[bytes], now_ns: int, *, channel: int, signal_dbm: int = -50, rate: int = 540
+    ) -> None:
         """Frames from the air; nothing is heard on a channel that the radio does not stand on."""
     def acknowledges(self, receiver: bytes) -> bool: ...
     def take_air_frames(self, now_ns: int, *, acknowledged: bool = True) -> list[tuple[int, int | None, bytes]]:
@@ -394,7 +432,10 @@ class MemoryPort:
 
 @final
 class TapPort:
-    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open."""
+    """A Linux TAP interface, by its open file descriptor (IFF_TAP | IFF_NO_PI); it is duplicated, the caller's stays open.
+
+    Raises ``NotAvailable`` where there is no TAP.
+    """
 
     def __new__(cls, fd: int) -> TapPort: ...
 
@@ -434,7 +475,9 @@ class Runtime:
     def device_counters(self, device: int) -> dict[int | None, dict[str, int]]: ...
     def device_rows(self, device: int) -> list[dict[str, object]]: ...
     # the host driver's data plane
-    def attach_guest(self, device: int, vr_id: int, vm_id: int, mac: bytes, port: MemoryPort | TapPort, *, legacy: bool = False) -> None:
+    def attach_guest(
+        self, device: int, vr_id: int, vm_id: int, mac: bytes, port: MemoryPort | TapPort, *, legacy: bool = False
+    ) -> None:
         """Legacy: its packets go down without an identifier, and the device attributes them."""
     def detach_guest(self, device: int, vr_id: int) -> None: ...
     def set_guest_link(self, device: int, vr_id: int, *, bssid: bytes | None, qos: bool = True) -> None:
@@ -444,7 +487,9 @@ class Runtime:
     def add_access_point(self, *, bssid: bytes, channel: int, wired: MemoryPort | TapPort | None = None) -> int: ...
     def set_beacon(self, access_point: int, frame: bytes, interval_tu: int) -> None:
         """A beacon without TIM: timestamp, sequence number and TIM are filled in at each sending."""
-    def set_station(self, access_point: int, address: bytes, *, association_id: int, qos: bool, authorized: bool, privacy: bool) -> None: ...
+    def set_station(
+        self, access_point: int, address: bytes, *, association_id: int, qos: bool, authorized: bool, privacy: bool
+    ) -> None: ...
     def remove_station(self, access_point: int, address: bytes) -> None: ...
     def install_key(self, access_point: int, address: bytes | None, key_id: int, cipher: int, key: bytes) -> None:
         """A pairwise key with a station, or the group key (None), which is used to send from then on."""

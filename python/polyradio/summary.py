@@ -35,7 +35,9 @@ def print_summary(console: Console, report: Mapping[str, Any], files: Sequence[s
     plain = not console.is_terminal
     clock = "virtual time" if report["time"] == "virtual" else "wall-clock time"
     title = f"{report['scenario']}: {report['duration_s']:g} s of {clock}, seed {report['seed']}, {report['device']}"
-    console.print(vm_table(report["vms"], title=title, plain=plain))
+    if plain:
+        console.print(Text(title), soft_wrap=True)
+    console.print(vm_table(report["vms"], title=None if plain else title, plain=plain))
     lines = [*_traffic_lines(report["vms"]), *_drop_lines(report["vms"]), *_engine_lines(report)]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
@@ -87,7 +89,7 @@ def _drop_lines(vms: Iterable[Vm]) -> Iterable[str]:
 
 
 def _engine_lines(report: Mapping[str, Any]) -> Iterable[str]:
-    if report["decisions"]:
+    if any(report["decisions"].values()):
         yield f"control engine: {_counts(report['decisions'])}"
     slots = report["schedule"].get("slots", [])
     if len(slots) > 1:
@@ -95,7 +97,7 @@ def _engine_lines(report: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
 def _state(vm: Vm) -> Text:

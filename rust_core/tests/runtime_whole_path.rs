@@ -255,7 +255,7 @@ fn a_capture_is_in_the_order_of_time_and_names_its_vms() {
         comments.insert(record.comment.clone().unwrap_or_default());
     }
     assert_eq!(reader.error(), None);
-    assert_eq!(reader.interfaces(), [Some("vm0 alpha"), Some("vm1 beta"), Some("air")]);
+    assert_eq!(reader.interfaces(), [Some("alpha"), Some("beta"), Some("air")]);
     let expected = ["", "VM 0 (alpha) receive", "VM 0 (alpha) transmit", "VM 1 (beta) receive", "VM 1 (beta) transmit"];
     assert!(comments.iter().eq(expected.iter()), "{comments:?}");
 }

@@ -59,8 +59,7 @@ def association_response(
         config.bssid,
         capability=_capability(config),
         status=status,
-        # IEEE 802.11-2020 9.4.1.8: the two highest bits are set
-        association_id=association_id | 0xC000 if association_id else 0,
+        association_id=association_id,
         elements=elements,
     ).emit()
 

@@ -7,12 +7,13 @@ replay, opened and bridged. The air is ideal (a frame takes a microsecond), so t
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polyradio import _core, host_api
 
 CCMP_128 = 4
-_BSSID = bytes.fromhex("020000ff0001")
+BSSID = bytes.fromhex("020000ff0001")
 _WIRED = bytes.fromhex("0200000a0001")
 
 
@@ -31,37 +32,44 @@ class WholePathResult:
         return self.frames / self.seconds
 
 
-def _address(vm: int) -> bytes:
+def guest_address(vm: int) -> bytes:
+    """The MAC address of a VM, by its number."""
     return bytes((0x02, 0, 0, 1, vm >> 8, vm & 0xFF))
 
 
-def _connect(runtime: _core.Runtime, device: int, access_point: int, vms: int) -> list[_core.MemoryPort]:
+def connect(
+    runtime: _core.Runtime,
+    device: int,
+    access_point: int,
+    ports: Sequence[_core.MemoryPort | _core.TapPort],
+    *,
+    legacy: bool = False,
+) -> None:
+    """Gives each port a VM that is connected to the access point with a key of its own, without a handshake."""
+    vms = len(ports)
     width = host_api.identifier_width(vms)
     calls: list[tuple[int | None, host_api.HostCall]] = [(None, host_api.SetSchedule((host_api.Slot(36, 100_000),)))]
     for vm in range(vms):
         key = vm.to_bytes(2, "big") * 8 if vm else bytes(range(16))
         calls += [
-            (vm, host_api.InitVm(host_api.VmId(vm), _address(vm))),
+            (vm, host_api.InitVm(host_api.VmId(vm), guest_address(vm))),
             (vm, host_api.SetParameters(channel=36, rate=540)),
             (
                 vm,
                 host_api.SetConnection(
-                    host_api.ConnectionState.AUTHORIZED, _BSSID, association_id=vm + 1, qos=True, privacy=True
+                    host_api.ConnectionState.AUTHORIZED, BSSID, association_id=vm + 1, qos=True, privacy=True
                 ),
             ),
             (vm, host_api.InstallKey(0, host_api.KeyScope.PAIRWISE, CCMP_128, receive_counter=0, key=key)),
         ]
-        address = _address(vm)
+        address = guest_address(vm)
         runtime.set_station(access_point, address, association_id=vm + 1, qos=True, authorized=True, privacy=True)
         runtime.install_key(access_point, address, 0, CCMP_128, key)
     messages = b"".join(host_api.emit_call(call, 0x8000 + i % 0x7FFF, vr, width) for i, (vr, call) in enumerate(calls))
     runtime.submit(device, messages)
-    ports = []
-    for vm in range(vms):
-        port = _core.MemoryPort(capacity=4096)
-        runtime.attach_guest(device, vm, vm, _address(vm), port)
-        runtime.set_guest_link(device, vm, bssid=_BSSID, qos=True)
-        ports.append(port)
+    for vm, port in enumerate(ports):
+        runtime.attach_guest(device, vm, vm, guest_address(vm), port, legacy=legacy)
+        runtime.set_guest_link(device, vm, bssid=BSSID, qos=True)
     runtime.run(runtime.now_ns + 10_000_000)
     messages_up: list[host_api.Message[int]] = list(host_api.parse_messages(runtime.take_messages(device), width))
     for message in messages_up:
@@ -69,7 +77,6 @@ def _connect(runtime: _core.Runtime, device: int, access_point: int, vms: int) -
             error = host_api.Completion.parse(message.payload).error
             if error is not None:
                 raise RuntimeError(f"the device refused to be set up: {error.name.lower()}")
-    return ports
 
 
 def measure(vms: int, octets: int = 1500, frames: int = 40_000) -> WholePathResult:
@@ -79,12 +86,14 @@ def measure(vms: int, octets: int = 1500, frames: int = 40_000) -> WholePathResu
     device = runtime.add_device(max_vms=max(vms, 1), queue_length=64)
     wired = _core.MemoryPort(capacity=1 << 20)
     wired.discard_received(True)
-    access_point = runtime.add_access_point(bssid=_BSSID, channel=36, wired=wired)
-    ports = _connect(runtime, device, access_point, vms)
+    access_point = runtime.add_access_point(bssid=BSSID, channel=36, wired=wired)
+    ports = [_core.MemoryPort() for _ in range(vms)]
+    connect(runtime, device, access_point, ports)
     per_round = max(1, 2048 // vms)
     payload = bytes(octets)
     batches = [
-        _core.FrameBatch.from_frames([_WIRED + _address(vm) + b"\x08\x00" + payload] * per_round) for vm in range(vms)
+        _core.FrameBatch.from_frames([_WIRED + guest_address(vm) + b"\x08\x00" + payload] * per_round)
+        for vm in range(vms)
     ]
     rounds = max(1, frames // (per_round * vms))
     sent = 0

@@ -262,9 +262,7 @@ class ControlEngine:
         pending = _Pending(call, vr, sequence, self._radios[vr].vm, Outcome.APPLIED, reason, on_refused)
         self._submit(call.opcode, call.emit(), vr, pending)
 
-    def _refuse(
-        self, vr: VrId, sequence: int, call: HostCall, error: CallError, reason: str, now: int
-    ) -> None:
+    def _refuse(self, vr: VrId, sequence: int, call: HostCall, error: CallError, reason: str, now: int) -> None:
         self._decide(vr, describe(call), Outcome.REFUSED, reason, now)
         self._complete(vr, call.opcode, sequence, Completion(error))
 

@@ -81,6 +81,8 @@ class NativeDriver:
         self._config = config
         self._set_carrier = set_carrier
         self._carrier: Carrier | None = None
+        self._wanted_carrier: Carrier | None = None
+        self._eapol_under_way: set[int] = set()
         self._connection = SetConnection()
         self._init_error: CallError | None = None
         self._is_running = False
@@ -166,6 +168,9 @@ class NativeDriver:
             name = Opcode(message.opcode).name.lower()
             key = f"{name}: {completion.error.name.lower()}"
             self.refusals[key] = self.refusals.get(key, 0) + 1
+        if message.sequence in self._eapol_under_way and message.opcode == Opcode.TRANSMIT_PACKET:
+            self._eapol_under_way.discard(message.sequence)
+            self._show(self._wanted_carrier, now)
         if message.opcode == Opcode.INIT_VM:
             self._init_error = completion.error
             if completion.error is None and self._is_running:
@@ -200,7 +205,7 @@ class NativeDriver:
                 case actions.SetChannel(channel=channel):
                     self._set_channel(channel)
                 case actions.SetConnection():
-                    self._set_connection(action)
+                    self._set_connection(action, now)
                 case actions.InstallKey():
                     scope = KeyScope[action.scope.upper()]
                     self._call(InstallKey(action.key_id, scope, action.cipher, action.receive_counter, action.key))
@@ -210,7 +215,7 @@ class NativeDriver:
                     self._changes.append(StateChange(now, state, detail))
                     self._follow(state, now)
 
-    def _set_connection(self, action: actions.SetConnection) -> None:
+    def _set_connection(self, action: actions.SetConnection, now: int) -> None:
         self._connection = SetConnection(
             ConnectionState(action.state),
             action.bssid,
@@ -221,25 +226,23 @@ class NativeDriver:
         )
         self._call(self._connection)
         if action.state < ConnectionState.AUTHORIZED:
-            self._show(None)
+            self._show(None, now)
 
     def _send_eapol(self, action: actions.SendEapol) -> None:
         ethernet = action.destination + self._config.address + ETHERTYPE_EAPOL + action.pdu
         tid = 0 if self._connection.qos else None
         frame = _core.frame_from_ethernet(ethernet, bssid=self._connection.bssid, to_ds=True, tid=tid)
-        self._call(TransmitPacket(frame, tid=tid or 0, unprotected=action.unprotected))
+        self._eapol_under_way.add(self._call(TransmitPacket(frame, tid=tid or 0, unprotected=action.unprotected)))
 
     def _follow(self, state: StationState, now: int) -> None:
         if state is StationState.DISCONNECTED and self._state in _UP:
             self._lost = self.station.failure
         self._state = state
         if state is StationState.COMPLETED:
-            if self.connected_at is None:
-                self.connected_at = now
             self._lost = None
-            self._show(Carrier(self._connection.bssid, self._connection.qos))
+            self._show(Carrier(self._connection.bssid, self._connection.qos), now)
         elif state is not StationState.GROUP_HANDSHAKE:
-            self._show(None)
+            self._show(None, now)
         if state is StationState.SCANNING:
             # Nobody to talk to on the old channel: it needs no slot of the schedule any more.
             self._set_channel(0)
@@ -249,14 +252,21 @@ class NativeDriver:
             self._channel = channel
             self._call(SetParameters(channel=channel))
 
-    def _show(self, carrier: Carrier | None) -> None:
+    def _show(self, carrier: Carrier | None, now: int) -> None:
+        self._wanted_carrier = carrier
+        if carrier is not None and self._carrier is None and self._eapol_under_way:
+            # The access point has no key for data before it has message 4.
+            return
+        if carrier is not None and self.connected_at is None:
+            self.connected_at = now
         if carrier != self._carrier:
             self._carrier = carrier
             self._set_carrier(carrier)
 
-    def _call(self, call: HostCall) -> None:
-        self._down.append(emit_call(call, self._sequence, self.vm, SESSION_WIDTH))
-        self._sequence = self._sequence + 1 & 0xFFFF
+    def _call(self, call: HostCall) -> int:
+        sequence, self._sequence = self._sequence, self._sequence + 1 & 0xFFFF
+        self._down.append(emit_call(call, sequence, self.vm, SESSION_WIDTH))
+        return sequence
 
 
 _UP = frozenset((StationState.COMPLETED, StationState.GROUP_HANDSHAKE))

@@ -25,6 +25,8 @@ struct CapturedFrame {
     #[pyo3(get)]
     packet: Py<PyBytes>,
     #[pyo3(get)]
+    header_length: usize,
+    #[pyo3(get)]
     original_length: u32,
     #[pyo3(get)]
     has_bad_fcs: bool,
@@ -71,6 +73,7 @@ impl CaptureReader {
             link_type: record.link_type,
             frame: PyBytes::new(py, &found.mpdu).unbind(),
             packet: PyBytes::new(py, packet).unbind(),
+            header_length: found.header_length,
             original_length: record.original_length,
             has_bad_fcs: found.has_bad_fcs,
             comment: record.comment,

@@ -97,6 +97,20 @@ impl TapPort {
     }
 }
 
+/// Where there is no TAP the name is there, so that what imports it can be imported.
+#[cfg(not(target_os = "linux"))]
+#[pyclass(frozen, module = "polyradio")]
+struct TapPort;
+
+#[cfg(not(target_os = "linux"))]
+#[pymethods]
+impl TapPort {
+    #[new]
+    fn new(_fd: i32) -> PyResult<Self> {
+        Err(crate::error::NotAvailable::new_err("TAP ports need Linux"))
+    }
+}
+
 /// A port of either kind.
 #[derive(FromPyObject)]
 enum AnyPort<'py> {
@@ -110,6 +124,8 @@ impl AnyPort<'_> {
             Self::Memory(port) => port::Port::Memory(port.0.clone()),
             #[cfg(target_os = "linux")]
             Self::Tap(port) => port::Port::Tap(port.0.try_clone()?),
+            #[cfg(not(target_os = "linux"))]
+            Self::Tap(_) => return Err(crate::error::NotAvailable::new_err("TAP ports need Linux")),
             #[cfg(not(target_os = "linux"))]
             Self::Tap(_) => return Err(crate::error::NotAvailable::new_err("TAP ports need Linux")),
         })
@@ -140,7 +156,6 @@ impl Runtime {
 }
 
 #[pymethods]
-#[expect(clippy::similar_names, clippy::needless_pass_by_value, reason = "the stub says the names, PyO3 the form")]
 impl Runtime {
     #[new]
     #[pyo3(signature = (seed, *, wall_clock = false))]

@@ -61,6 +61,7 @@ impl MacHeader {
     }
 
     #[getter]
+    #[expect(clippy::wrong_self_convention, reason = "From DS is the bit's name")]
     fn from_ds(&self) -> bool {
         self.control().from_ds()
     }
@@ -186,6 +187,14 @@ fn element_list(py: Python<'_>, elements: &ElementList) -> Vec<(u8, Py<PyBytes>)
     elements.iter().map(|(id, data)| (*id, PyBytes::new(py, data).unbind())).collect()
 }
 
+/// A number of fewer bits than its type has.
+fn limited<N: Copy + PartialOrd + core::fmt::Display>(value: N, most: N, what: &str) -> PyResult<N> {
+    if value > most { Err(local(format!("{what} is 0 to {most}, not {value}"))) } else { Ok(value) }
+}
+
+const MOST_SUBTYPE: u8 = 15;
+const MOST_SEQUENCE_NUMBER: u16 = 4095;
+
 fn checked_elements(elements: ElementList) -> PyResult<ElementList> {
     match elements.iter().find(|(_, data)| data.len() > 255) {
         Some((id, data)) => Err(local(format!("element {id} has {} octets; 255 is the most", data.len()))),
@@ -216,8 +225,6 @@ macro_rules! plain_fields {
 struct Management(management::Management);
 
 plain_fields!(Management {
-    subtype: u8, set_subtype;
-    sequence_number: u16, set_sequence_number;
     timestamp: u64, set_timestamp;
     beacon_interval: u16, set_beacon_interval;
     capability: u16, set_capability;
@@ -233,7 +240,7 @@ plain_fields!(Management {
 impl Management {
     #[new]
     #[pyo3(signature = (subtype, destination, source, bssid, *, timestamp=0, beacon_interval=0, capability=0,
-        listen_interval=0, current_ap=vec![0; 6], status=0, association_id=0, algorithm=0, transaction=0, reason=0,
+        listen_interval=0, current_ap=&[0; 6][..], status=0, association_id=0, algorithm=0, transaction=0, reason=0,
         elements=vec![], rest=vec![]))]
     #[expect(clippy::too_many_arguments, reason = "one keyword for each field, as the standard lists them")]
     fn new(
@@ -245,7 +252,7 @@ impl Management {
         beacon_interval: u16,
         capability: u16,
         listen_interval: u16,
-        current_ap: Vec<u8>,
+        current_ap: &[u8],
         status: u16,
         association_id: u16,
         algorithm: u16,
@@ -254,11 +261,8 @@ impl Management {
         elements: ElementList,
         rest: Vec<u8>,
     ) -> PyResult<Self> {
-        if subtype > 15 {
-            return Err(local(format!("a subtype is 0 to 15, not {subtype}")));
-        }
         Ok(Self(management::Management {
-            subtype,
+            subtype: limited(subtype, MOST_SUBTYPE, "a subtype")?,
             destination: mac_addr(destination)?,
             source: mac_addr(source)?,
             bssid: mac_addr(bssid)?,
@@ -267,7 +271,7 @@ impl Management {
             beacon_interval,
             capability,
             listen_interval,
-            current_ap: mac_addr(&current_ap)?,
+            current_ap: mac_addr(current_ap)?,
             status,
             association_id,
             algorithm,
@@ -291,6 +295,28 @@ impl Management {
 
     fn element<'py>(&self, py: Python<'py>, element_id: u8) -> Option<Bound<'py, PyBytes>> {
         self.0.element(element_id).map(|data| PyBytes::new(py, data))
+    }
+
+    #[getter]
+    fn subtype(&self) -> u8 {
+        self.0.subtype
+    }
+
+    #[setter]
+    fn set_subtype(&mut self, value: u8) -> PyResult<()> {
+        self.0.subtype = limited(value, MOST_SUBTYPE, "a subtype")?;
+        Ok(())
+    }
+
+    #[getter]
+    fn sequence_number(&self) -> u16 {
+        self.0.sequence_number
+    }
+
+    #[setter]
+    fn set_sequence_number(&mut self, value: u16) -> PyResult<()> {
+        self.0.sequence_number = limited(value, MOST_SEQUENCE_NUMBER, "a sequence number")?;
+        Ok(())
     }
 
     #[getter]
@@ -437,7 +463,7 @@ plain_fields!(EapolKey {
 impl EapolKey {
     #[new]
     #[pyo3(signature = (*, key_information, replay_counter, protocol_version=2, descriptor_type=2, key_length=0,
-        nonce=vec![0; 32], iv=vec![0; 16], rsc=vec![0; 8], mic=vec![0; 16], key_data=vec![]))]
+        nonce=&[0; 32][..], iv=&[0; 16][..], rsc=&[0; 8][..], mic=vec![0; 16], key_data=vec![]))]
     #[expect(clippy::too_many_arguments, reason = "one keyword for each field, as the standard lists them")]
     fn new(
         key_information: u16,
@@ -445,9 +471,9 @@ impl EapolKey {
         protocol_version: u8,
         descriptor_type: u8,
         key_length: u16,
-        nonce: Vec<u8>,
-        iv: Vec<u8>,
-        rsc: Vec<u8>,
+        nonce: &[u8],
+        iv: &[u8],
+        rsc: &[u8],
         mic: Vec<u8>,
         key_data: Vec<u8>,
     ) -> PyResult<Self> {
@@ -457,9 +483,9 @@ impl EapolKey {
             key_information,
             key_length,
             replay_counter,
-            nonce: fixed(&nonce, "a nonce")?,
-            iv: fixed(&iv, "an EAPOL-Key IV")?,
-            rsc: fixed(&rsc, "a Key RSC")?,
+            nonce: fixed(nonce, "a nonce")?,
+            iv: fixed(iv, "an EAPOL-Key IV")?,
+            rsc: fixed(rsc, "a Key RSC")?,
             mic,
             key_data,
         }))
@@ -612,9 +638,7 @@ fn frame_from_ethernet<'py>(
     to_ds: bool,
     tid: Option<u8>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    if let Some(value @ 16..) = tid {
-        return Err(local(format!("a traffic identifier is 0 to 15, not {value}")));
-    }
+    let tid = tid.map(|value| limited(value, 15, "a traffic identifier")).transpose()?;
     let mut out = Vec::new();
     data::emit_data_frame(ethernet, mac_addr(bssid)?, to_ds, tid.map(Tid::from_low_bits), &mut out).map_err(remote)?;
     Ok(PyBytes::new(py, &out))

@@ -48,7 +48,7 @@ impl AirCapture {
         let mut interfaces = BTreeMap::new();
         for (vm, name) in vms {
             let description = format!("frames that VM {vm} sent or that were addressed to it");
-            let number = writer.add_interface(&format!("vm{vm} {name}"), radiotap, Some(&description))?;
+            let number = writer.add_interface(name, radiotap, Some(&description))?;
             interfaces.insert(*vm, (number, name.clone()));
         }
         let air = writer.add_interface("air", radiotap, Some("frames of no VM: beacons and other group frames"))?;

@@ -49,6 +49,8 @@ pub struct Record {
 /// An 802.11 frame found in a record.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Frame<'a> {
+    /// Octets of the record before the frame.
+    pub header_length: usize,
     /// The MPDU without frame check sequence; empty where none was found.
     pub mpdu: Cow<'a, [u8]>,
     /// The frame check sequence is there and wrong, or the receiver said so.
@@ -167,15 +169,17 @@ fn find_frame<'a>(record: &Record, packet: &'a [u8]) -> Result<Frame<'a>, FrameE
     let fcs_length = envelope.fcs_length.or(record.fcs_length);
     // Where nothing says whether there is a frame check sequence, a right one is one: chance makes one in 2^32.
     let claimed = fcs_length.unwrap_or(if missing == 0 && has_right_fcs(body) { FCS_LENGTH } else { 0 });
-    let mpdu = body.get(..body.len().saturating_sub(claimed.saturating_sub(missing))).unwrap_or_default();
-    let needed = (body.len() + missing).saturating_sub(claimed);
     let at = envelope.length;
-    Ok(Frame {
-        has_bad_fcs: envelope.has_bad_fcs || claimed == FCS_LENGTH && missing == 0 && !has_right_fcs(body),
-        error: (mpdu.len() < needed)
-            .then(|| ParseError::Truncated { what: "frame", needed, had: mpdu.len(), at }.into()),
-        mpdu: if envelope.has_padding { without_padding(mpdu) } else { Cow::Borrowed(mpdu) },
-    })
+    let Some(needed) = (body.len() + missing).checked_sub(claimed) else {
+        return Err(ParseError::Truncated { what: "frame check sequence", needed: claimed, had: body.len(), at }.into());
+    };
+    let (mpdu, fcs) = body.split_at_checked(needed).unwrap_or((body, &[]));
+    let error = ParseError::Truncated { what: "frame", needed, had: mpdu.len(), at };
+    let error = (mpdu.len() < needed).then_some(error.into());
+    // Where it is padded, the padding was not on the air.
+    let mpdu = if envelope.has_padding { without_padding(mpdu) } else { Cow::Borrowed(mpdu) };
+    let is_wrong = fcs.first_chunk().is_some_and(|fcs| crc32(&mpdu) != u32::from_le_bytes(*fcs));
+    Ok(Frame { header_length: at, has_bad_fcs: envelope.has_bad_fcs || is_wrong, error, mpdu })
 }
 
 /// What stands before a frame.
@@ -362,7 +366,7 @@ mod tests {
     fn a_right_fcs_is_stripped_even_where_nothing_announces_it() {
         for packet in [FRAME.to_vec(), with_fcs(FRAME)] {
             let frame = frame_of(&record(link_type::IEEE802_11, &packet), &packet);
-            assert_eq!(frame, Frame { mpdu: FRAME.into(), has_bad_fcs: false, error: None });
+            assert_eq!(frame, Frame { mpdu: FRAME.into(), ..Frame::default() });
         }
     }
 
@@ -371,7 +375,7 @@ mod tests {
         let radiotap = |flags: u8| [&[0, 0, 9, 0, 2, 0, 0, 0, flags][..], FRAME, &[1, 2, 3, 4]].concat();
         let packet = radiotap(flags::FCS_AT_END);
         let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
-        assert_eq!(frame, Frame { mpdu: FRAME.into(), has_bad_fcs: true, error: None });
+        assert_eq!(frame, Frame { header_length: 9, mpdu: FRAME.into(), has_bad_fcs: true, error: None });
         let packet = radiotap(0);
         let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
         assert_eq!((frame.mpdu.len(), frame.has_bad_fcs), (FRAME.len() + 4, false));
@@ -381,7 +385,7 @@ mod tests {
     fn a_frame_cut_by_the_snapshot_length_says_what_is_missing() {
         let mut packet = [&[0, 0, 9, 0, 2, 0, 0, 0, flags::FCS_AT_END][..], FRAME].concat();
         let whole = Record { original_length: 23, ..record(link_type::IEEE802_11_RADIOTAP, &packet) };
-        assert_eq!(frame_of(&whole, &packet), Frame { mpdu: FRAME.into(), ..Frame::default() });
+        assert_eq!(frame_of(&whole, &packet), Frame { header_length: 9, mpdu: FRAME.into(), ..Frame::default() });
         packet.pop();
         let error = ParseError::Truncated { what: "frame", needed: 10, had: 9, at: 9 };
         assert_eq!(frame_of(&whole, &packet).error, Some(error.into()));
@@ -400,7 +404,11 @@ mod tests {
         for (link_type, header) in [(119, prism), (119, big_endian_prism), (119, avs.clone()), (163, avs), (192, ppi)] {
             let packet = [&header[..], FRAME].concat();
             let frame = frame_of(&record(link_type, &packet), &packet);
-            assert_eq!(frame, Frame { mpdu: FRAME.into(), ..Frame::default() }, "{link_type}");
+            assert_eq!(
+                frame,
+                Frame { header_length: header.len(), mpdu: FRAME.into(), ..Frame::default() },
+                "{link_type}"
+            );
             for end in 0..header.len() {
                 let frame = frame_of(&record(link_type, &packet[..end]), &packet[..end]);
                 assert!(
@@ -418,15 +426,26 @@ mod tests {
         packet[20] = 1;
         packet.extend(with_fcs(FRAME));
         let frame = frame_of(&record(link_type::PPI, &packet), &packet);
-        assert_eq!(frame, Frame { mpdu: FRAME.into(), ..Frame::default() });
+        assert_eq!(frame, Frame { header_length: 32, mpdu: FRAME.into(), ..Frame::default() });
     }
 
     #[test]
     fn padding_behind_the_mac_header_is_taken_out() {
         let header = [&[0x88, 0x01][..], &[0; 24]].concat();
-        let packet = [&[0, 0, 9, 0, 2, 0, 0, 0, flags::DATA_PAD][..], &header, &[0, 0], b"body"].concat();
+        let radiotap = [0, 0, 9, 0, 2, 0, 0, 0, flags::DATA_PAD | flags::FCS_AT_END];
+        let fcs = crc32(&[&header[..], b"body"].concat()).to_le_bytes();
+        let packet = [&radiotap[..], &header, &[0, 0], b"body", &fcs].concat();
         let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
         assert_eq!(frame.mpdu.as_ref(), [&header[..], b"body"].concat());
+        assert_eq!((frame.header_length, frame.has_bad_fcs, frame.error), (9, false, None));
+    }
+
+    #[test]
+    fn a_record_shorter_than_its_fcs_holds_no_frame() {
+        let packet = [0, 0, 9, 0, 2, 0, 0, 0, flags::FCS_AT_END, 1, 2];
+        let frame = frame_of(&record(link_type::IEEE802_11_RADIOTAP, &packet), &packet);
+        let error = ParseError::Truncated { what: "frame check sequence", needed: 4, had: 2, at: 9 };
+        assert_eq!((frame.mpdu.len(), frame.error), (0, Some(error.into())));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Data frames: LLC/SNAP bodies and A-MSDUs (IEEE 802.11-2020 9.3.2), to and from Ethernet.
 //!
 //! A body starts with `aa aa 03 00 00 00` and an Ethertype (RFC 1042), or with `aa aa 03 00 00 f8` for the two protocols
-//! of the bridge-tunnel table (IEEE 802.1H).
+//! of the bridge-tunnel table (IEEE 802.1H). Any other LLC PDU has a length in the place of the Ethertype on the Ethernet
+//! (IEEE 802.3-2018 3.2.6): spanning tree, for one.
 
 use core::fmt;
 
 use super::ParseError;
 use super::ethernet::{self, EthernetFrame};
 use super::frame_control::{FrameControl, FrameType, data_subtype};
-use super::mac_header::{MacHeader, QosControl};
+use super::mac_header::{MacHeader, QosControl, SequenceControl};
 use crate::ids::{MacAddr, Tid};
 
 const RFC_1042: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
@@ -16,6 +17,10 @@ const BRIDGE_TUNNEL: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0xf8];
 /// Octets of an LLC/SNAP header with its Ethertype.
 pub const SNAP_LENGTH: usize = 8;
 const SUBFRAME_HEADER_LENGTH: usize = 14;
+/// Smaller numbers in the place of an Ethertype are lengths (IEEE 802.3-2018 3.2.6).
+const FIRST_ETHERTYPE: u16 = 0x0600;
+/// The largest length that stands in the place of an Ethertype.
+const LONGEST_LLC_PDU: u16 = 1500;
 
 /// Why the MSDUs of a data frame could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +50,24 @@ impl fmt::Display for MsduError {
 
 impl core::error::Error for MsduError {}
 
-/// The Ethertype of a body in the clear; `None` where it has no LLC/SNAP header.
+/// The Ethertype of a body in the clear; `None` where no LLC/SNAP header stands for one.
 pub fn body_ethertype(body: &[u8]) -> Option<u16> {
     let (snap, _) = body.split_first_chunk::<SNAP_LENGTH>()?;
     let [prefix @ .., high, low] = *snap;
-    (prefix == RFC_1042 || prefix == BRIDGE_TUNNEL).then(|| u16::from_be_bytes([high, low]))
+    let ethertype = u16::from_be_bytes([high, low]);
+    let stands_for_it = prefix == BRIDGE_TUNNEL || (prefix == RFC_1042 && !is_tunnelled(ethertype));
+    (stands_for_it && ethertype >= FIRST_ETHERTYPE).then_some(ethertype)
 }
 
-/// Appends a plaintext data MPDU made from an Ethernet II frame: QoS Data where `tid` is given, sequence number 0.
+/// `AppleTalk` ARP and IPX, whose RFC 1042 form is another frame than their Ethernet II form (IEEE 802.1H).
+const fn is_tunnelled(ethertype: u16) -> bool {
+    matches!(ethertype, 0x80f3 | 0x8137)
+}
+
+/// Appends a plaintext data MPDU made from an Ethernet frame: QoS Data where `tid` is given, sequence number 0.
 ///
-/// `to_ds`: from a station to its access point; otherwise from the access point to a station.
+/// `to_ds`: from a station to its access point; otherwise from the access point to a station. Fails only where the
+/// Ethernet header is cut off, and appends nothing then.
 pub fn emit_data_frame(
     ethernet: &[u8],
     bssid: MacAddr,
@@ -72,57 +85,69 @@ pub fn emit_data_frame(
     };
     header.qos = tid.map(QosControl::from_tid);
     header.emit(out);
-    let bridged = matches!(frame.ethertype(), 0x80f3 | 0x8137);
-    out.extend_from_slice(if bridged { &BRIDGE_TUNNEL } else { &RFC_1042 });
-    out.extend_from_slice(&frame.ethertype().to_be_bytes());
+    let ethertype = frame.ethertype();
+    if ethertype < FIRST_ETHERTYPE {
+        // A length: the payload is an LLC PDU, and what is longer is padding.
+        out.extend_from_slice(frame.payload().get(..usize::from(ethertype)).unwrap_or(frame.payload()));
+        return Ok(());
+    }
+    out.extend_from_slice(if is_tunnelled(ethertype) { &BRIDGE_TUNNEL } else { &RFC_1042 });
+    out.extend_from_slice(&ethertype.to_be_bytes());
     out.extend_from_slice(frame.payload());
     Ok(())
 }
 
-/// Hands each MSDU of a plaintext data MPDU to `deliver` as an Ethernet II frame; `scratch` is overwritten.
+/// Hands each MSDU of a plaintext data MPDU to `deliver` as an Ethernet frame; `scratch` is overwritten.
 ///
-/// A body without LLC/SNAP header becomes an IEEE 802.3 frame with a length field.
+/// A body without LLC/SNAP header becomes an IEEE 802.3 frame with a length field. A fragment is no whole MSDU, and a
+/// protected body cannot be read: both are refused.
 pub fn ethernet_frames(mpdu: &[u8], scratch: &mut Vec<u8>, mut deliver: impl FnMut(&[u8])) -> Result<(), MsduError> {
     let header = MacHeader::parse(mpdu)?;
     let control = header.frame_control;
-    let (Some(destination), Some(source), FrameType::Data, false) =
-        (header.destination(), header.source(), control.frame_type(), control.is_null())
+    let is_whole = !control.protected() && !control.more_fragments();
+    let (Some(destination), Some(source), FrameType::Data, false, true) =
+        (header.destination(), header.source(), control.frame_type(), control.is_null(), is_whole)
     else {
-        return Err(ParseError::Invalid { what: "data frame type", value: u64::from(control.0), at: 0 }.into());
+        let what = "Frame Control of a whole data frame in the clear";
+        return Err(ParseError::Invalid { what, value: u64::from(control.0), at: 0 }.into());
     };
+    if let Some(SequenceControl { fragment: fragment @ 1.., .. }) = header.sequence {
+        let what = "Fragment Number of a whole MSDU";
+        return Err(ParseError::Invalid { what, value: u64::from(fragment), at: 22 }.into());
+    }
     let body = mpdu.get(header.length()..).unwrap_or_default();
     if header.qos.is_some_and(QosControl::amsdu_present) {
-        if header.addr1.is_group() {
+        if header.addr1.is_group() || body.first_chunk() == Some(&RFC_1042) {
             return Err(MsduError::BadAmsdu);
         }
-        return amsdu_frames(body, scratch, deliver);
+        return amsdu_frames(body, scratch, deliver).map_err(|error| error.within(header.length()).into());
     }
-    emit_ethernet(destination, source, body, scratch);
+    let (type_or_length, payload) = ethernet_parts(body).map_err(|error| error.within(header.length()))?;
+    emit_ethernet(destination, source, type_or_length, payload, scratch);
     deliver(scratch);
     Ok(())
 }
 
-fn amsdu_frames(body: &[u8], scratch: &mut Vec<u8>, mut deliver: impl FnMut(&[u8])) -> Result<(), MsduError> {
-    if body.first_chunk() == Some(&RFC_1042) {
-        return Err(MsduError::BadAmsdu);
-    }
+fn amsdu_frames(body: &[u8], scratch: &mut Vec<u8>, mut deliver: impl FnMut(&[u8])) -> Result<(), ParseError> {
     // All subframes are checked before the first is delivered: an A-MSDU passes whole or not at all.
-    for pass in 0..2 {
+    for delivers in [false, true] {
         let mut rest = body;
         while !rest.is_empty() {
             let at = body.len() - rest.len();
             let truncated = |needed| ParseError::Truncated { what: "A-MSDU subframe", needed, had: rest.len(), at };
             let Some((header, data)) = rest.split_first_chunk::<SUBFRAME_HEADER_LENGTH>() else {
-                return Err(truncated(SUBFRAME_HEADER_LENGTH).into());
+                return Err(truncated(SUBFRAME_HEADER_LENGTH));
             };
             let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, high, low] = *header;
             let length = usize::from(u16::from_be_bytes([high, low]));
             let Some(msdu) = data.get(..length) else {
-                return Err(truncated(SUBFRAME_HEADER_LENGTH + length).into());
+                return Err(truncated(SUBFRAME_HEADER_LENGTH + length));
             };
-            if pass == 1 {
+            let (type_or_length, payload) =
+                ethernet_parts(msdu).map_err(|error| error.within(at + SUBFRAME_HEADER_LENGTH))?;
+            if delivers {
                 let (destination, source) = (MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5]));
-                emit_ethernet(destination, source, msdu, scratch);
+                emit_ethernet(destination, source, type_or_length, payload, scratch);
                 deliver(scratch);
             }
             let padded = (SUBFRAME_HEADER_LENGTH + length).next_multiple_of(4);
@@ -132,16 +157,22 @@ fn amsdu_frames(body: &[u8], scratch: &mut Vec<u8>, mut deliver: impl FnMut(&[u8
     Ok(())
 }
 
-fn emit_ethernet(destination: MacAddr, source: MacAddr, body: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    if let (Some(ethertype), Some(payload)) = (body_ethertype(body), body.get(SNAP_LENGTH..)) {
-        ethernet::emit_header(destination, source, ethertype, out);
-        out.extend_from_slice(payload);
-    } else {
-        let length = u16::try_from(body.len()).unwrap_or(u16::MAX);
-        ethernet::emit_header(destination, source, length, out);
-        out.extend_from_slice(body);
+/// What stands in the Ethernet frame of an MSDU: Ethertype and payload, or the length of an LLC PDU and the PDU itself.
+fn ethernet_parts(msdu: &[u8]) -> Result<(u16, &[u8]), ParseError> {
+    if let (Some(ethertype), Some(payload)) = (body_ethertype(msdu), msdu.get(SNAP_LENGTH..)) {
+        return Ok((ethertype, payload));
     }
+    match u16::try_from(msdu.len()) {
+        Ok(length @ ..=LONGEST_LLC_PDU) => Ok((length, msdu)),
+        // A larger length would be read as an Ethertype.
+        _ => Err(ParseError::Invalid { what: "length of an LLC PDU", value: msdu.len() as u64, at: 0 }),
+    }
+}
+
+fn emit_ethernet(destination: MacAddr, source: MacAddr, type_or_length: u16, payload: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    ethernet::emit_header(destination, source, type_or_length, out);
+    out.extend_from_slice(payload);
 }
 
 #[cfg(test)]
@@ -209,5 +240,50 @@ mod tests {
         let mut count = 0;
         let result = ethernet_frames(&whole[..whole.len() - 3], &mut Vec::new(), |_| count += 1);
         assert!(matches!(result, Err(MsduError::Unreadable(ParseError::Truncated { .. }))) && count == 0);
+    }
+
+    #[test]
+    fn a_spanning_tree_frame_keeps_its_llc_header_and_loses_its_padding() {
+        let pdu = [0x42, 0x42, 0x03, 0, 0, 0, 0, 0];
+        let mut padded = ethernet(8, &pdu);
+        let frame = padded.clone();
+        padded.resize(60, 0);
+        let mut mpdu = Vec::new();
+        emit_data_frame(&padded, BSSID, true, None, &mut mpdu).expect("whole");
+        assert_eq!(mpdu[24..], pdu);
+        assert_eq!(delivered(&mpdu), Ok(vec![frame]));
+    }
+
+    fn data_mpdu(body: &[u8]) -> Vec<u8> {
+        let mut mpdu = Vec::new();
+        emit_data_frame(&ethernet(0, &[]), BSSID, true, None, &mut mpdu).expect("whole");
+        mpdu.extend_from_slice(body);
+        mpdu
+    }
+
+    #[test]
+    fn a_snap_header_that_stands_for_no_ethertype_stays() {
+        for type_field in [[0x05, 0xff], [0x81, 0x37]] {
+            let body = [&[0xaa, 0xaa, 3, 0, 0, 0][..], &type_field, &[1, 2, 3]].concat();
+            assert_eq!(delivered(&data_mpdu(&body)), Ok(vec![ethernet(11, &body)]));
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_llc_pdu_is_never_an_ethertype() {
+        let error = ParseError::Invalid { what: "length of an LLC PDU", value: 0x0800, at: 24 };
+        assert_eq!(delivered(&data_mpdu(&[0x42; 0x0800])), Err(error.into()));
+        assert!(delivered(&data_mpdu(&[0x42; 1500])).is_ok());
+    }
+
+    #[test]
+    fn a_protected_frame_and_a_fragment_hold_no_msdu() {
+        let whole = data_mpdu(&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0, 0x45]);
+        assert!(delivered(&whole).is_ok());
+        for (octet, bit) in [(1, 0x40), (1, 0x04), (22, 0x01)] {
+            let mut frame = whole.clone();
+            frame[octet] |= bit;
+            assert!(matches!(delivered(&frame), Err(MsduError::Unreadable(ParseError::Invalid { .. }))), "{octet}");
+        }
     }
 }

@@ -47,6 +47,16 @@ impl QosControl {
         Tid::from_low_bits((self.0 & 15) as u8)
     }
 
+    /// End of service period, in a frame from the access point (9.2.4.5.3).
+    pub const fn eosp(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// Ack policy: 0 normal, 1 none, 2 no explicit one or U-APSD, 3 block acknowledgement (9.2.4.5.4).
+    pub const fn ack_policy(self) -> u8 {
+        (self.0 >> 5 & 3) as u8
+    }
+
     /// A-MSDU Present.
     pub const fn amsdu_present(self) -> bool {
         self.0 & 0x80 != 0
@@ -224,8 +234,10 @@ impl MacHeader {
 
     /// Source address (Table 9-30); `None` for control frames.
     pub const fn source(&self) -> Option<MacAddr> {
-        if self.addr3.is_none() || !self.is_data() || !self.frame_control.from_ds() {
-            if self.addr3.is_none() { None } else { self.addr2 }
+        if self.addr3.is_none() {
+            None
+        } else if !self.is_data() || !self.frame_control.from_ds() {
+            self.addr2
         } else if self.frame_control.to_ds() {
             self.addr4
         } else {

@@ -66,7 +66,8 @@ impl Body<'_> {
 }
 
 impl Management {
-    /// Reads a management MPDU. Trailing octets that are no whole element are kept in `rest`.
+    /// Reads a management MPDU. Trailing octets that are no whole element are kept in `rest`, and so is the whole body of a
+    /// protected frame and of a fragment behind the first.
     pub fn parse(octets: &[u8]) -> Result<Self, ParseError> {
         let header = MacHeader::parse(octets)?;
         let control = header.frame_control;
@@ -84,7 +85,7 @@ impl Management {
             ..Self::default()
         };
         let mut body = Body { octets, at: header.length() };
-        if control.protected() || !frame.parse_fixed_fields(&mut body)? {
+        if control.protected() || sequence.fragment != 0 || !frame.parse_fixed_fields(&mut body)? {
             frame.rest = octets.get(body.at..).unwrap_or_default().to_vec();
             return Ok(frame);
         }
@@ -125,7 +126,7 @@ impl Management {
                 self.transaction = body.number("Authentication Transaction Sequence Number")?;
                 self.status = body.number("Status Code")?;
                 // SAE and FILS put fields that are no elements here (Table 9-43).
-                return Ok(matches!(self.algorithm, 0 | 2));
+                return Ok(matches!(self.algorithm, 0..=2));
             }
             _ => return Ok(false),
         }
@@ -215,6 +216,18 @@ mod tests {
     fn an_element_that_is_cut_off_is_kept_as_rest() {
         let cut = Management { rest: vec![48, 20, 1, 0], ..frame(4) };
         assert_eq!(round_trip(&cut), cut);
+    }
+
+    #[test]
+    fn the_body_of_a_protected_frame_and_of_a_later_fragment_is_opaque() {
+        let mut octets = Vec::new();
+        Management { reason: 7, ..frame(12) }.emit(&mut octets);
+        for (octet, bit) in [(1, 0x40), (22, 0x01)] {
+            let mut opaque = octets.clone();
+            opaque[octet] |= bit;
+            let read = Management::parse(&opaque).expect("whole");
+            assert_eq!((read.reason, read.elements.len(), &read.rest[..]), (0, 0, &octets[24..]));
+        }
     }
 
     #[test]
