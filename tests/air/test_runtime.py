@@ -7,36 +7,18 @@ import time
 
 import pytest
 
-from polyradio import LocalProtocolError, _core, host_api
+from polyradio import LocalProtocolError, _core
+from polyradio.bench.whole_path import BSSID, connect, guest_address
 
-BSSID = bytes.fromhex("02aa00000001")
-GUEST = bytes.fromhex("020000010000")
+GUEST = guest_address(0)
 WIRED = bytes.fromhex("020000ee0001")
-KEY = bytes(range(1, 17))
 
 
 def connected(runtime: _core.Runtime, guest: _core.MemoryPort | _core.TapPort, wired: _core.MemoryPort) -> int:
-    """A device with one VM, its key and its access point put there by hand; returns the device."""
+    """A device with one VM and its access point; returns the device."""
     device = runtime.add_device(max_vms=4)
     access_point = runtime.add_access_point(bssid=BSSID, channel=36, wired=wired)
-    width = host_api.identifier_width(4)
-    calls: list[tuple[int | None, host_api.HostCall]] = [
-        (None, host_api.SetSchedule((host_api.Slot(36, 100_000),))),
-        (0, host_api.InitVm(0, GUEST)),
-        (0, host_api.SetParameters(channel=36, rate=540)),
-        (
-            0,
-            host_api.SetConnection(state=3, bssid=BSSID, association_id=1, qos=True, privacy=True, beacon_interval=0),
-        ),
-        (0, host_api.InstallKey(0, host_api.KeyScope.PAIRWISE, 4, receive_counter=0, key=KEY)),
-    ]
-    for number, (vr, call) in enumerate(calls):
-        runtime.submit(device, host_api.encode_call(call, identifier=vr, sequence=0x8000 + number, width=width))
-    runtime.take_messages(device)
-    runtime.set_station(access_point, GUEST, association_id=1, qos=True, authorized=True, privacy=True)
-    runtime.install_key(access_point, GUEST, 0, 4, KEY)
-    runtime.attach_guest(device, 0, 0, GUEST, guest)
-    runtime.set_guest_link(device, 0, bssid=BSSID)
+    connect(runtime, device, access_point, [guest])
     return device
 
 
@@ -57,8 +39,9 @@ def test_frames_pass_both_ways_in_virtual_time() -> None:
     down = [frame(GUEST, WIRED, bytes([n]) * 60) for n in range(20)]
     assert guest.push(up) == 20
     assert wired.push(_core.FrameBatch.from_frames(down)) == 20
+    start = runtime.now_ns
     run_for(runtime, device, 50)
-    assert runtime.now_ns == 50_000_000
+    assert runtime.now_ns == start + 50_000_000
     assert list(wired.take()) == up
     assert list(guest.take()) == down
     counters = runtime.guest_counters(device, 0)
@@ -72,7 +55,8 @@ def test_a_run_stops_as_soon_as_a_port_in_memory_has_received() -> None:
     device = connected(runtime, guest, wired)
     run_for(runtime, device, 5)
     guest.push([frame(WIRED, GUEST, b"ping")])
-    assert runtime.run(1_000_000_000) < 20_000_000
+    start = runtime.now_ns
+    assert runtime.run(start + 1_000_000_000) < start + 5_000_000
     assert len(wired.take()) == 1
 
 
