@@ -4,14 +4,13 @@ use core::time::Duration;
 use std::path::Path;
 
 use polyradio_core::access_point::{AccessPoint, StationParameters};
-use polyradio_core::air::medium::Link;
-use polyradio_core::device::{Device, DeviceConfig};
-use polyradio_core::host::data_plane::{DataPlane, GuestLink};
-use polyradio_core::host::port;
-use polyradio_core::host_api::CallError;
+use polyradio_core::air::Link;
+use polyradio_core::device::DeviceConfig;
+use polyradio_core::frame_batch;
+use polyradio_core::host::{DataPlane, port};
 use polyradio_core::host_api::call::CipherSuite;
 use polyradio_core::ids::{Identifier, KeyId, VmId, VrId};
-use polyradio_core::runtime::{self, Clock, Radio};
+use polyradio_core::runtime::{self, NicStation, Stop};
 use polyradio_core::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -41,11 +40,14 @@ impl MemoryPort {
 
     fn push(&self, py: Python<'_>, frames: Frames<'_>) -> PyResult<usize> {
         match frames {
-            Frames::Batch(batch) => {
-                let batch = batch.to_core(py)?;
-                Ok(py.detach(|| self.0.push(batch.iter())))
+            Frames::Batch(batch) => Ok(self.0.push(batch.to_core(py)?)),
+            Frames::List(list) => {
+                let mut batch = frame_batch::FrameBatch::new();
+                for frame in &list {
+                    batch.push(frame);
+                }
+                Ok(self.0.push(batch))
             }
-            Frames::List(list) => Ok(self.0.push(list.iter().map(Vec::as_slice))),
         }
     }
 
@@ -70,14 +72,14 @@ impl MemoryPort {
 
 #[cfg(target_os = "linux")]
 #[pyclass(frozen, module = "polyradio")]
-struct TapPort(polyradio_core::host::tap::TapPort);
+struct TapPort(polyradio_core::host::tap::Tap);
 
 #[cfg(target_os = "linux")]
 #[pymethods]
 impl TapPort {
     #[new]
     fn new(fd: i32) -> PyResult<Self> {
-        Ok(Self(polyradio_core::host::tap::TapPort::from_number(fd)?))
+        Ok(Self(polyradio_core::host::tap::Tap::duplicate(fd)?))
     }
 }
 
@@ -118,30 +120,32 @@ impl AnyPort<'_> {
 struct Runtime(runtime::Runtime);
 
 impl Runtime {
-    fn device(&mut self, number: usize) -> PyResult<(&mut Device, &mut DataPlane)> {
-        match self.0.radio_mut(number) {
-            Some(Radio::Device(device)) => {
-                let (device, plane) = &mut **device;
-                Ok((device, plane))
-            }
-            _ => Err(local(format!("radio {number} is no device"))),
-        }
+    fn device(&mut self, number: usize) -> PyResult<&mut NicStation> {
+        self.0.device_mut(number).ok_or_else(|| local(format!("radio {number} is no device")))
+    }
+
+    fn guests(&mut self, device: usize) -> PyResult<&mut DataPlane> {
+        Ok(&mut self.device(device)?.plane)
     }
 
     fn access_point(&mut self, number: usize) -> PyResult<&mut AccessPoint> {
-        match self.0.radio_mut(number) {
-            Some(Radio::AccessPoint(access_point)) => Ok(access_point),
-            _ => Err(local(format!("radio {number} is no access point"))),
-        }
+        let access_point = self.0.access_point_mut(number).map(|access_point| &mut access_point.plane);
+        access_point.ok_or_else(|| local(format!("radio {number} is no access point")))
+    }
+
+    fn check_radio(&self, number: usize) -> PyResult<()> {
+        let exists = number < self.0.radios();
+        exists.then_some(()).ok_or_else(|| local(format!("there is no radio {number}")))
     }
 }
 
 #[pymethods]
+#[expect(clippy::similar_names, clippy::needless_pass_by_value, reason = "the stub says the names, PyO3 the form")]
 impl Runtime {
     #[new]
     #[pyo3(signature = (seed, *, wall_clock = false))]
     fn new(seed: u64, wall_clock: bool) -> Self {
-        Self(runtime::Runtime::new(seed, if wall_clock { Clock::wall() } else { Clock::Virtual }))
+        Self(runtime::Runtime::new(seed, wall_clock))
     }
 
     #[getter]
@@ -149,8 +153,13 @@ impl Runtime {
         self.0.now().as_nanos()
     }
 
-    fn run(&mut self, py: Python<'_>, until_ns: u64) -> u64 {
-        py.detach(|| self.0.run(Instant::from_nanos(until_ns)).as_nanos())
+    fn run(&mut self, py: Python<'_>, until_ns: u64) -> PyResult<u64> {
+        let until = Instant::from_nanos(until_ns);
+        self.0.begin_run();
+        while py.detach(|| self.0.run(until, STEPS_BETWEEN_SIGNALS)) == Stop::Interrupted {
+            py.check_signals()?;
+        }
+        Ok(self.now_ns())
     }
 
     #[pyo3(signature = (a, b, *, snr_db = 40.0, loss = 0.0, delay_us = 0))]
@@ -158,16 +167,19 @@ impl Runtime {
         if !(0.0..=1.0).contains(&loss) {
             return Err(local(format!("a share of lost frames is 0 to 1, not {loss}")));
         }
-        self.0.set_link(a, b, Link { snr_db, loss, delay: Duration::from_micros(delay_us) });
-        Ok(())
+        let link = Link { snr_db, loss, delay: Duration::from_micros(delay_us) };
+        let exist = self.0.set_link(a, b, link);
+        exist.then_some(()).ok_or_else(|| local(format!("there is no link between radios {a} and {b}")))
     }
 
     fn set_ideal_air(&mut self, enabled: bool) {
-        self.0.set_ideal_air(enabled);
+        self.0.medium().set_ideal(enabled);
     }
 
-    fn set_radio_enabled(&mut self, radio: usize, enabled: bool) {
-        self.0.set_radio_enabled(radio, enabled);
+    fn set_radio_enabled(&mut self, radio: usize, enabled: bool) -> PyResult<()> {
+        self.check_radio(radio)?;
+        self.0.medium().set_enabled(radio, enabled);
+        Ok(())
     }
 
     fn start_capture(&mut self, path: &str, vms: Vec<(u16, String)>) -> PyResult<()> {
@@ -179,11 +191,11 @@ impl Runtime {
         Ok(self.0.finish_capture()?)
     }
 
-    fn airtime_ns<'py>(&self, py: Python<'py>, radio: usize) -> PyResult<Bound<'py, PyDict>> {
+    fn airtime_ns<'py>(&mut self, py: Python<'py>, radio: usize) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        let airtime = self.0.airtime(radio).ok_or_else(|| local(format!("there is no radio {radio}")))?;
-        for (vm, nanos) in airtime {
-            dict.set_item(vm.map(Identifier::to_u16), nanos)?;
+        self.check_radio(radio)?;
+        for (vm, airtime) in self.0.medium().airtime(radio) {
+            dict.set_item(vm.map(Identifier::to_u16), airtime.as_nanos())?;
         }
         Ok(dict)
     }
@@ -195,20 +207,20 @@ impl Runtime {
 
     fn submit(&mut self, device: usize, messages: &[u8]) -> PyResult<()> {
         let now = self.0.now();
-        self.device(device)?.0.handle_messages(messages, now);
+        self.device(device)?.submit(messages, now);
         Ok(())
     }
 
     fn take_messages<'py>(&mut self, py: Python<'py>, device: usize) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.device(device)?.1.take_control()))
+        Ok(PyBytes::new(py, &self.device(device)?.take_messages()))
     }
 
     fn device_counters<'py>(&mut self, py: Python<'py>, device: usize) -> PyResult<Bound<'py, PyDict>> {
-        device_counters(py, self.device(device)?.0)
+        device_counters(py, &self.device(device)?.nic)
     }
 
     fn device_rows<'py>(&mut self, py: Python<'py>, device: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.device(device)?.0.rows().map(|row| row_dict(py, row)).collect()
+        self.device(device)?.nic.rows().map(|row| row_dict(py, row)).collect()
     }
 
     #[pyo3(signature = (device, vr_id, vm_id, mac, port, *, legacy = false))]
@@ -222,34 +234,27 @@ impl Runtime {
         legacy: bool,
     ) -> PyResult<()> {
         let (address, port) = (mac_addr(mac)?, port.to_core()?);
-        let plane = self.device(device)?.1;
-        plane
-            .attach(VrId::new(vr_id), VmId::new(vm_id), address, port, legacy)
-            .map_err(|_| local(format!("virtual radio {vr_id} has a guest already")))
+        let is_free = self.guests(device)?.attach(VrId::new(vr_id), VmId::new(vm_id), address, port, legacy);
+        is_free.then_some(()).ok_or_else(|| local(format!("virtual radio {vr_id} has a guest already")))
     }
 
     fn detach_guest(&mut self, device: usize, vr_id: u16) -> PyResult<()> {
-        let found = self.device(device)?.1.detach(VrId::new(vr_id));
+        let found = self.guests(device)?.detach(VrId::new(vr_id));
         found.then_some(()).ok_or_else(|| no_guest(vr_id))
     }
 
     #[pyo3(signature = (device, vr_id, *, bssid, qos = true))]
     fn set_guest_link(&mut self, device: usize, vr_id: u16, bssid: Option<&[u8]>, qos: bool) -> PyResult<()> {
         let bssid = bssid.map(mac_addr).transpose()?;
-        let found = self.device(device)?.1.set_link(VrId::new(vr_id), bssid.map(|bssid| GuestLink { bssid, qos }));
+        let found = self.guests(device)?.set_link(VrId::new(vr_id), bssid, qos);
         found.then_some(()).ok_or_else(|| no_guest(vr_id))
     }
 
     fn guest_counters<'py>(&mut self, py: Python<'py>, device: usize, vr_id: u16) -> PyResult<Bound<'py, PyDict>> {
-        let plane = self.device(device)?.1;
-        let counters = plane.counters(VrId::new(vr_id)).ok_or_else(|| no_guest(vr_id))?;
+        let guest = self.guests(device)?.guest(VrId::new(vr_id)).ok_or_else(|| no_guest(vr_id))?;
         let dict = PyDict::new(py);
-        dict.set_item("sent", counters.sent)?;
-        dict.set_item("sent_octets", counters.sent_octets)?;
-        dict.set_item("received", counters.received)?;
-        dict.set_item("received_octets", counters.received_octets)?;
-        for (reason, count) in counters.drops.iter() {
-            dict.set_item(reason.name(), count)?;
+        for (name, count) in guest.counters().iter() {
+            dict.set_item(name, count)?;
         }
         Ok(dict)
     }
@@ -257,13 +262,12 @@ impl Runtime {
     #[pyo3(signature = (*, bssid, channel, wired = None))]
     fn add_access_point(&mut self, bssid: &[u8], channel: u8, wired: Option<AnyPort<'_>>) -> PyResult<usize> {
         let wired = wired.map(|port| port.to_core()).transpose()?;
-        Ok(self.0.add_access_point(mac_addr(bssid)?, channel, wired))
+        Ok(self.0.add_access_point(AccessPoint::new(mac_addr(bssid)?, channel), wired))
     }
 
-    fn set_beacon(&mut self, access_point: usize, frame: Vec<u8>, interval_tu: u16) -> PyResult<()> {
+    fn set_beacon(&mut self, access_point: usize, frame: &[u8], interval_tu: u16) -> PyResult<()> {
         let now = self.0.now();
-        self.access_point(access_point)?.set_beacon(frame, interval_tu, now);
-        Ok(())
+        self.access_point(access_point)?.set_beacon(frame, interval_tu, now).map_err(|error| local(error.to_string()))
     }
 
     #[pyo3(signature = (access_point, address, *, association_id, qos, authorized, privacy))]
@@ -297,15 +301,7 @@ impl Runtime {
         let address = address.map(mac_addr).transpose()?;
         let key_id = KeyId::new(key_id).ok_or_else(|| local(format!("a key identifier is 0 to 3, not {key_id}")))?;
         let cipher = CipherSuite((cipher & 0xff) as u8);
-        let access_point = self.access_point(access_point)?;
-        let result = match address {
-            Some(address) => access_point.install_pairwise_key(address, key_id, cipher, key),
-            None => access_point.install_group_key(key_id, cipher, key),
-        };
-        match result {
-            Ok(()) | Err(CallError::KeyInUse) => Ok(()),
-            Err(error) => Err(rejected(error)),
-        }
+        self.access_point(access_point)?.install_key(address, key_id, cipher, key).map_err(rejected)
     }
 
     fn group_packet_number(&mut self, access_point: usize) -> PyResult<u64> {
@@ -313,14 +309,13 @@ impl Runtime {
     }
 
     #[pyo3(signature = (access_point, frame, *, unprotected = false))]
-    fn send_frame(&mut self, access_point: usize, frame: Vec<u8>, unprotected: bool) -> PyResult<()> {
-        self.access_point(access_point)?.send_frame(frame, unprotected);
-        Ok(())
+    fn send_frame(&mut self, access_point: usize, frame: &[u8], unprotected: bool) -> PyResult<()> {
+        self.access_point(access_point)?.send_frame(frame, unprotected).map_err(|error| local(error.to_string()))
     }
 
     fn take_frames<'py>(&mut self, py: Python<'py>, access_point: usize) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let frames = self.access_point(access_point)?.take_frames();
-        Ok(frames.iter().map(|frame| PyBytes::new(py, frame)).collect())
+        let access_point = self.access_point(access_point)?;
+        Ok(core::iter::from_fn(|| access_point.poll_frame()).map(|frame| PyBytes::new(py, &frame)).collect())
     }
 
     fn access_point_counters<'py>(&mut self, py: Python<'py>, access_point: usize) -> PyResult<Bound<'py, PyDict>> {
@@ -333,11 +328,12 @@ impl Runtime {
 
     fn station_counters<'py>(&mut self, py: Python<'py>, access_point: usize) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for (address, sent, received) in self.access_point(access_point)?.station_counters() {
+        for station in self.access_point(access_point)?.stations() {
             let counters = PyDict::new(py);
-            counters.set_item("sent", sent)?;
-            counters.set_item("received", received)?;
-            dict.set_item(PyBytes::new(py, &address.octets()), counters)?;
+            for (name, count) in station.counters().iter() {
+                counters.set_item(name, count)?;
+            }
+            dict.set_item(PyBytes::new(py, &station.address().octets()), counters)?;
         }
         Ok(dict)
     }
@@ -352,3 +348,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<TapPort>()?;
     module.add_class::<Runtime>()
 }
+
+/// How many steps of the event loop pass before Python may see a signal.
+const STEPS_BETWEEN_SIGNALS: u32 = 4096;

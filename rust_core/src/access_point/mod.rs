@@ -1,144 +1,80 @@
 //! The data plane of the far end: an access point's stations, keys, power-save queues, beacons and bridge.
 //!
-//! Up: [`receive`](self): a station's frame is checked, opened and bridged, to the wired side or to another station.
-//! Down: Ethernet frames are queued by station, held while it sleeps, sealed when they go out.
-//! Not here: who may associate, handshakes (Python's `access_point`): management frames and EAPOL go up to it.
-//! Promise: bounded queues; every frame that goes no further is a counted reason.
+//! [`AccessPoint`] owns the parts: [`station`] is who is associated, [`receive`] the way up, [`transmit`] the way down,
+//! [`beacon`] what goes out by itself. Ethernet frames come and go at the wired side; management frames and EAPOL go to
+//! whoever decides.
+//! Not here: authentication, association, handshakes (Python's `access_point`), the medium.
+//! Promise: constant cost per frame for any number of stations; sans-IO; every frame that goes no further is counted.
 
 mod beacon;
+mod buffer_pool;
+mod counters;
 mod receive;
 mod station;
 mod transmit;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+pub use self::counters::Counters;
+pub use self::station::{Station, StationParameters};
 
 use self::beacon::Beacon;
-use self::station::Station;
-use self::transmit::{Origin, Queued};
+use self::buffer_pool::BufferPool;
+use self::receive::Receiver;
+use self::station::{StationTable, install};
+use self::transmit::{Queued, QueuedKind, Transmitter};
 use crate::air::{AirStation, Burst, Channel, Reception, TransmitReport};
-use crate::device::{DropCounters, DropReason};
+use crate::device::DropReason;
 use crate::frame_batch::FrameBatch;
-use crate::host::port::Port;
-use crate::host_api::call::{CallError, CipherSuite};
-use crate::ids::{KeyId, MacAddr, PacketNumber};
+use crate::host_api::CallError;
+use crate::host_api::call::CipherSuite;
+use crate::ids::{KeyId, MacAddr, PacketNumber, Tid};
 use crate::security::key_slot::KeySlot;
 use crate::time::Instant;
+use crate::wire::ParseError;
+use crate::wire::data::{body_ethertype, emit_data_frame};
+use crate::wire::ethernet::{ETHERTYPE_EAPOL, EthernetFrame};
+use crate::wire::frame_control::{FrameType, management_subtype};
+use crate::wire::mac_header::{MacHeader, QosControl};
 
-/// Frames that may wait for one station, and for all together.
-const STATION_QUEUE: usize = 256;
-const TOTAL_QUEUE: usize = 8192;
-/// Frames that may wait for the control plane.
-const CONTROL_QUEUE: usize = 4096;
-/// Frames fetched from the wired side at once.
-const WIRED_BATCH: usize = 256;
-/// Stop fetching from the wired side above this many frames waiting: the wired side waits then.
-const BACK_PRESSURE: usize = 128;
-
-/// What happened to frames.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccessPointCounters {
-    /// Data frames sent and, where they had to be, acknowledged.
-    pub sent: u64,
-    /// Their octets on the air.
-    pub sent_octets: u64,
-    /// Data frames received and bridged.
-    pub received: u64,
-    /// Their octets as Ethernet frames.
-    pub received_octets: u64,
-    /// Transmissions that were not acknowledged.
-    pub retries: u64,
-    /// Frames held for a sleeping station.
-    pub held: u64,
-    /// Frames that went no further, by reason.
-    pub drops: DropCounters,
-}
-
-impl AccessPointCounters {
-    /// Name and count, zeros left out.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let plain = [
-            ("sent", self.sent),
-            ("sent_octets", self.sent_octets),
-            ("received", self.received),
-            ("received_octets", self.received_octets),
-            ("retries", self.retries),
-            ("held", self.held),
-        ];
-        plain
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .chain(self.drops.iter().map(|(reason, count)| (reason.name(), count)))
-    }
-}
-
-/// What the control plane says of a station.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StationParameters {
-    /// Association identifier, 1 to 2007.
-    pub association_id: u16,
-    /// It does QoS.
-    pub qos: bool,
-    /// Data may pass.
-    pub authorized: bool,
-    /// Data must be protected.
-    pub privacy: bool,
-}
-
-/// An access point.
+/// An access point's data plane.
 #[derive(Debug)]
 pub struct AccessPoint {
     bssid: MacAddr,
     channel: Channel,
-    stations: Vec<Option<Station>>,
-    by_address: HashMap<MacAddr, usize>,
+    stations: StationTable,
     group_key: Option<KeySlot>,
     beacon: Option<Beacon>,
-    wired: Option<Port>,
-    wired_may_have_more: bool,
-    has_delivered: bool,
-    control: VecDeque<Queued>,
-    group: VecDeque<Queued>,
-    held_group: VecDeque<Queued>,
-    active: VecDeque<usize>,
-    waiting: usize,
-    sequence: u16,
-    in_flight: Vec<(Origin, Queued)>,
-    up: Vec<Vec<u8>>,
-    waits_for_control: bool,
+    receiver: Receiver,
+    transmitter: Transmitter,
+    pool: BufferPool,
+    /// Frames for the wired side.
+    to_wire: FrameBatch,
+    /// Management frames and EAPOL, opened, for whoever decides.
+    to_control: VecDeque<Vec<u8>>,
+    /// What was heard behind an EAPOL frame of the same station: with the decision a key may come.
     deferred: FrameBatch,
-    wired_out: FrameBatch,
-    plain: Vec<u8>,
-    ethernet: Vec<u8>,
-    counters: AccessPointCounters,
+    counters: Counters,
+    scratch: Vec<u8>,
 }
 
 impl AccessPoint {
-    /// An access point on `channel`, without stations, silent until it has a beacon.
-    pub fn new(bssid: MacAddr, channel: Channel, wired: Option<Port>) -> Self {
+    /// An access point without stations, keys and beacon.
+    pub fn new(bssid: MacAddr, channel: Channel) -> Self {
         Self {
             bssid,
             channel,
-            stations: Vec::new(),
-            by_address: HashMap::new(),
+            stations: StationTable::default(),
             group_key: None,
             beacon: None,
-            wired,
-            wired_may_have_more: true,
-            has_delivered: false,
-            control: VecDeque::new(),
-            group: VecDeque::new(),
-            held_group: VecDeque::new(),
-            active: VecDeque::new(),
-            waiting: 0,
-            sequence: 0,
-            in_flight: Vec::new(),
-            up: Vec::new(),
-            waits_for_control: false,
+            receiver: Receiver::default(),
+            transmitter: Transmitter::default(),
+            pool: BufferPool::default(),
+            to_wire: FrameBatch::new(),
+            to_control: VecDeque::new(),
             deferred: FrameBatch::new(),
-            wired_out: FrameBatch::new(),
-            plain: Vec::new(),
-            ethernet: Vec::new(),
-            counters: AccessPointCounters::default(),
+            counters: Counters::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -147,66 +83,63 @@ impl AccessPoint {
         self.bssid
     }
 
-    /// Adds a station, or changes what is known of it.
+    /// Sends this beacon from now on: timestamp, sequence number and TIM are filled in at each sending.
+    ///
+    /// # Errors
+    /// It is no beacon, or its elements cannot be read.
+    pub fn set_beacon(&mut self, frame: &[u8], interval_tu: u16, now: Instant) -> Result<(), ParseError> {
+        self.beacon = Some(Beacon::new(frame, interval_tu, now)?);
+        Ok(())
+    }
+
+    /// Adds a station, or changes what is known of one; keys and queue stay.
     pub fn set_station(&mut self, address: MacAddr, parameters: StationParameters) {
-        if let Some(station) = self.station_mut(address) {
+        let id = self.stations.entry(address);
+        if let Some(station) = self.stations.station_mut(id) {
+            self.transmitter.move_traffic_bit(station, parameters.association_id);
             station.parameters = parameters;
-            return;
         }
-        let station = Some(Station::new(address, parameters));
-        let index = if let Some(free) = self.stations.iter().position(Option::is_none) {
-            if let Some(place) = self.stations.get_mut(free) {
-                *place = station;
-            }
-            free
-        } else {
-            self.stations.push(station);
-            self.stations.len() - 1
-        };
-        self.by_address.insert(address, index);
     }
 
-    /// Removes a station with its key; what waits for it is flushed.
-    pub fn remove_station(&mut self, address: MacAddr) -> bool {
-        let Some(index) = self.by_address.remove(&address) else { return false };
-        if let Some(station) = self.stations.get_mut(index).and_then(Option::take) {
-            self.waiting = self.waiting.saturating_sub(station.queue.len());
-            for _ in station.queue {
+    /// Forgets a station; its keys are wiped. Management frames to it that wait are still sent, once.
+    pub fn remove_station(&mut self, address: MacAddr) {
+        let Some(station) = self.stations.remove(address) else { return };
+        self.transmitter.forget(&station);
+        for queued in station.queue {
+            if queued.kind == QueuedKind::Management {
+                self.transmitter.unassociated.push_back(queued);
+            } else {
                 self.counters.drops.count(DropReason::Flushed);
+                self.pool.give(queued.mpdu);
             }
         }
-        self.active.retain(|each| *each != index);
-        self.in_flight.iter_mut().for_each(|(origin, _)| {
-            if *origin == Origin::Station(index) {
-                *origin = Origin::Gone;
-            }
-        });
-        true
     }
 
-    /// Installs the pairwise key with a station. The same key again changes nothing (`KeyInUse`).
-    pub fn install_pairwise_key(
+    /// Installs a pairwise key with a station, or the group key (`None`); it is used to send from then on. The same
+    /// key again changes nothing: its counters go on.
+    ///
+    /// # Errors
+    /// As [`KeySlot::new`]; `UnknownVm` where there is no such station.
+    pub fn install_key(
         &mut self,
-        address: MacAddr,
+        address: Option<MacAddr>,
         key_id: KeyId,
         cipher: CipherSuite,
         key: &[u8],
     ) -> Result<(), CallError> {
-        let station = self.station_mut(address).ok_or(CallError::UnknownVm)?;
-        if station.key.as_ref().is_some_and(|slot| slot.same_key(key)) {
-            return Err(CallError::KeyInUse);
+        match address {
+            None => {
+                if self.group_key.as_ref().is_none_or(|slot| slot.key_id() != key_id || !slot.same_key(key)) {
+                    self.group_key = Some(KeySlot::new(cipher, key_id, key, PacketNumber::default())?);
+                }
+                Ok(())
+            }
+            Some(address) => {
+                let id = self.stations.lookup(address).ok_or(CallError::UnknownVm)?;
+                let station = self.stations.station_mut(id).ok_or(CallError::UnknownVm)?;
+                install(station, key_id, cipher, key)
+            }
         }
-        station.key = Some(KeySlot::new(cipher, key_id, key, PacketNumber::default())?);
-        Ok(())
-    }
-
-    /// Installs the group key, which is used to send from then on.
-    pub fn install_group_key(&mut self, key_id: KeyId, cipher: CipherSuite, key: &[u8]) -> Result<(), CallError> {
-        if self.group_key.as_ref().is_some_and(|slot| slot.same_key(key)) {
-            return Err(CallError::KeyInUse);
-        }
-        self.group_key = Some(KeySlot::new(cipher, key_id, key, PacketNumber::default())?);
-        Ok(())
     }
 
     /// The last packet number sent with the group key: the Key RSC.
@@ -214,111 +147,141 @@ impl AccessPoint {
         self.group_key.as_ref().map(KeySlot::transmitted).unwrap_or_default()
     }
 
-    /// Management frames, EAPOL data frames (opened), and data frames of unknown stations, for the control plane.
+    /// Sends a management frame, or an EAPOL data frame: an MPDU in the clear without sequence number.
     ///
-    /// What was heard behind an EAPOL frame waits until it was taken: with it a key may come.
-    pub fn take_frames(&mut self) -> Vec<Vec<u8>> {
-        self.waits_for_control = false;
-        core::mem::take(&mut self.up)
+    /// # Errors
+    /// It cannot be read, or is neither.
+    pub fn send_frame(&mut self, frame: &[u8], unprotected: bool) -> Result<(), ParseError> {
+        let header = MacHeader::parse(frame)?;
+        let control = header.frame_control;
+        let kind = match control.frame_type() {
+            FrameType::Management => QueuedKind::Management,
+            FrameType::Data => QueuedKind::Eapol,
+            FrameType::Control | FrameType::Extension => {
+                return Err(ParseError::Invalid { what: "frame type to send", value: u64::from(control.0), at: 0 });
+            }
+        };
+        let mut mpdu = self.pool.take();
+        mpdu.extend_from_slice(frame);
+        let tid = header.qos.map(QosControl::tid);
+        let queued = Queued { mpdu, kind, tid, unprotected, is_sealed: false, tries: 0 };
+        // Answers to a station that is asking right now are not kept for a sleeping one.
+        let is_answer = kind == QueuedKind::Management
+            && !matches!(
+                control.subtype(),
+                management_subtype::ACTION | management_subtype::DISASSOCIATION | management_subtype::DEAUTHENTICATION
+            );
+        match self.stations.lookup(header.addr1).and_then(|id| self.stations.station_mut(id)) {
+            Some(station) if !is_answer => self.transmitter.enqueue(station, queued),
+            _ => self.transmitter.unassociated.push_back(queued),
+        }
+        Ok(())
     }
 
-    /// True where [`Self::take_frames`] would give something.
+    /// An Ethernet frame from the wired side.
+    pub fn handle_wired_frame(&mut self, ethernet: &[u8]) {
+        if let Err(reason) = self.send_ethernet(ethernet) {
+            self.counters.drops.count(reason);
+        }
+    }
+
+    /// Frames for the wired side, to be taken and cleared.
+    pub const fn wired_frames(&mut self) -> &mut FrameBatch {
+        &mut self.to_wire
+    }
+
+    /// The wired side had no room for so many frames.
+    pub fn count_refused(&mut self, frames: usize) {
+        (0..frames).for_each(|_| self.counters.drops.count(DropReason::QueueFull));
+    }
+
+    /// A management frame or an EAPOL data frame, opened; or a data frame of whoever is not associated.
+    pub fn poll_frame(&mut self) -> Option<Vec<u8>> {
+        self.to_control.pop_front()
+    }
+
+    /// The decisions were made: what was heard behind an EAPOL frame goes on. To be called after all of
+    /// [`poll_frame`](Self::poll_frame) was taken and answered; true where there was anything.
+    pub fn handle_decisions(&mut self) -> bool {
+        !self.deferred.is_empty() && self.to_control.is_empty() && self.receive_deferred()
+    }
+
+    /// True where [`poll_frame`](Self::poll_frame) has one.
     pub fn has_frames(&self) -> bool {
-        !self.up.is_empty()
+        !self.to_control.is_empty()
     }
 
-    /// Its counters.
-    pub const fn counters(&self) -> &AccessPointCounters {
+    /// Frames that could be sent right now: those for sleeping stations do not count.
+    pub const fn ready_frames(&self) -> usize {
+        self.transmitter.ready_frames()
+    }
+
+    /// Counters of the access point as a whole, its stations' included.
+    pub const fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Each station's address, and the frames sent to it and received from it.
-    pub fn station_counters(&self) -> impl Iterator<Item = (MacAddr, u64, u64)> {
-        self.stations.iter().flatten().map(|station| (station.address, station.sent, station.received))
+    /// Its stations, by address.
+    pub fn stations(&self) -> impl Iterator<Item = &Station> {
+        self.stations.sorted().into_iter()
     }
 
-    /// The wired side's port.
-    pub const fn wired(&self) -> Option<&Port> {
-        self.wired.as_ref()
-    }
-
-    /// True where a wired host in this process was given frames since [`Self::wake_wired`].
-    pub const fn has_delivered(&self) -> bool {
-        self.has_delivered
-    }
-
-    /// The wired port may have something to fetch.
-    pub const fn wake_wired(&mut self) {
-        self.has_delivered = false;
-        self.wired_may_have_more = true;
-    }
-
-    /// True while it fetches no more from the wired side because too much waits.
-    pub const fn is_congested(&self) -> bool {
-        self.waiting >= BACK_PRESSURE
-    }
-
-    /// Moves Ethernet frames between the wired port and the queues; true where anything moved.
-    pub fn pump_wired(&mut self, scratch: &mut FrameBatch) -> bool {
-        let mut moved = false;
-        if !self.waits_for_control && !self.deferred.is_empty() {
-            let deferred = core::mem::take(&mut self.deferred);
-            self.receive_all(&deferred);
-            moved = true;
+    fn send_ethernet(&mut self, ethernet: &[u8]) -> Result<(), DropReason> {
+        let frame = EthernetFrame::new(ethernet).map_err(|_| DropReason::Truncated)?;
+        if frame.payload().len() > MAX_MSDU_LENGTH {
+            return Err(DropReason::Malformed);
         }
-        if let Some(port) = &mut self.wired
-            && !self.wired_out.is_empty()
-        {
-            let taken = port.deliver(&self.wired_out);
-            self.has_delivered |= taken > 0 && port.is_attended();
-            for _ in taken..self.wired_out.len() {
-                self.counters.drops.count(DropReason::QueueFull);
-            }
-            self.wired_out.clear();
-            moved = true;
+        let destination = frame.destination();
+        if destination.is_group() {
+            return self.send_group(ethernet);
         }
-        if !self.wired_may_have_more || self.waiting >= BACK_PRESSURE {
-            return moved;
-        }
-        scratch.clear();
-        if let Some(port) = &mut self.wired {
-            port.fetch(WIRED_BATCH, scratch);
-        }
-        self.wired_may_have_more = scratch.len() == WIRED_BATCH;
-        for ethernet in scratch.iter() {
-            self.send_ethernet(ethernet);
-            moved = true;
-        }
-        moved
-    }
-
-    fn station_mut(&mut self, address: MacAddr) -> Option<&mut Station> {
-        let index = *self.by_address.get(&address)?;
-        self.stations.get_mut(index)?.as_mut()
-    }
-
-    fn receive_all(&mut self, frames: &FrameBatch) {
-        for frame in frames.iter() {
-            if !self.waits_for_control {
-                if let Err(reason) = self.receive(frame) {
-                    self.counters.drops.count(reason);
-                }
-            } else if self.deferred.len() >= CONTROL_QUEUE || !self.deferred.push(frame) {
-                self.counters.drops.count(DropReason::QueueFull);
-            }
-        }
-    }
-
-    fn any_asleep(&self) -> bool {
-        self.stations.iter().flatten().any(|station| station.is_asleep)
-    }
-
-    fn hand_up(&mut self, frame: &[u8]) {
-        if self.up.len() < CONTROL_QUEUE {
-            self.up.push(frame.to_vec());
+        let station = self.stations.lookup(destination).and_then(|id| self.stations.station_mut(id));
+        let station = station.ok_or(DropReason::NoSuchVm)?;
+        let reason = if !station.parameters.authorized {
+            Some(DropReason::NotConnected)
+        } else if station.parameters.privacy && station.transmit_key.is_none() {
+            Some(DropReason::NoKey)
+        } else if station.queue.len() >= QUEUE_LENGTH {
+            Some(DropReason::QueueFull)
         } else {
-            self.counters.drops.count(DropReason::QueueFull);
+            None
+        };
+        if let Some(reason) = reason {
+            station.counters.drops.count(reason);
+            return Err(reason);
         }
+        let tid = station.parameters.qos.then_some(Tid::default());
+        let mut mpdu = self.pool.take();
+        emit_data_frame(ethernet, self.bssid, false, tid, &mut mpdu).map_err(|_| DropReason::Truncated)?;
+        let kind = QueuedKind::Data;
+        self.transmitter.enqueue(station, Queued { mpdu, kind, tid, unprotected: false, is_sealed: false, tries: 0 });
+        Ok(())
+    }
+
+    fn send_group(&mut self, ethernet: &[u8]) -> Result<(), DropReason> {
+        if self.stations.is_empty() {
+            return Err(DropReason::NotConnected);
+        }
+        if self.transmitter.group.len() >= QUEUE_LENGTH {
+            return Err(DropReason::QueueFull);
+        }
+        let mut mpdu = self.pool.take();
+        emit_data_frame(ethernet, self.bssid, false, None, &mut mpdu).map_err(|_| DropReason::Truncated)?;
+        let kind = QueuedKind::Data;
+        let queued = Queued { mpdu, kind, tid: None, unprotected: false, is_sealed: false, tries: 0 };
+        self.transmitter.group.push_back(queued);
+        Ok(())
+    }
+
+    /// Hands a management frame or an EAPOL frame up.
+    fn hand_up(&mut self, frame: &[u8]) -> Result<(), DropReason> {
+        if self.to_control.len() >= CONTROL_QUEUE_LENGTH {
+            return Err(DropReason::QueueFull);
+        }
+        let mut copy = self.pool.take();
+        copy.extend_from_slice(frame);
+        self.to_control.push_back(copy);
+        Ok(())
     }
 }
 
@@ -331,8 +294,8 @@ impl AirStation for AccessPoint {
         receiver == self.bssid
     }
 
-    fn handle_air_frames(&mut self, frames: &FrameBatch, _reception: Reception, _now: Instant) {
-        self.receive_all(frames);
+    fn handle_air_frames(&mut self, frames: &FrameBatch, reception: Reception, _now: Instant) {
+        self.receive(frames, reception);
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Burst> {
@@ -340,14 +303,30 @@ impl AirStation for AccessPoint {
     }
 
     fn handle_transmit_report(&mut self, report: TransmitReport, _now: Instant) {
-        self.finish_burst(&report);
+        self.finish_burst(report);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.send_beacon(now);
+        if let Some(beacon) = &mut self.beacon {
+            beacon.handle_timeout(now);
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.beacon.as_ref().map(Beacon::next)
     }
 }
+
+/// True for a plaintext data MPDU that carries EAPOL for this access point.
+fn is_eapol(header: &MacHeader, mpdu: &[u8], bssid: MacAddr) -> bool {
+    let body = mpdu.get(header.length()..).unwrap_or_default();
+    header.destination() == Some(bssid)
+        && !header.qos.is_some_and(QosControl::amsdu_present)
+        && body_ethertype(body) == Some(ETHERTYPE_EAPOL)
+}
+
+/// Frames that wait for one station, or for all.
+pub const QUEUE_LENGTH: usize = 256;
+/// The longest MSDU (IEEE 802.11-2020 9.2.4.7.1).
+pub const MAX_MSDU_LENGTH: usize = 2304;
+const CONTROL_QUEUE_LENGTH: usize = 8192;

@@ -1,30 +1,31 @@
-//! One small source of random numbers, so that the same seed gives the same run.
+//! The air's only source of chance: `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
+//! OOPSLA 2014). One seed, one sequence; nothing here is for keys.
 
-/// `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). Not for keys.
+/// A seeded generator.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// From a seed.
+    /// The sequence of this seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Sixty-four random bits.
-    pub const fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
-    /// 0 to `limit`, both included.
-    pub const fn up_to(&mut self, limit: u64) -> u64 {
-        self.next() % (limit + 1)
+    /// A number from 0 to `limit`, both included.
+    pub fn up_to(&mut self, limit: u16) -> u16 {
+        let scaled = (self.next_u64() >> 48) * (u64::from(limit) + 1);
+        u16::try_from(scaled >> 16).unwrap_or(limit)
     }
 
-    /// True with this probability. Draws nothing where the answer is certain.
+    /// True with that probability. Nothing is drawn where it is certain.
     pub fn happens(&mut self, probability: f64) -> bool {
         if probability <= 0.0 {
             return false;
@@ -32,9 +33,8 @@ impl Random {
         if probability >= 1.0 {
             return true;
         }
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
-        let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        uniform < probability
+        let high = u32::try_from(self.next_u64() >> 32).unwrap_or(u32::MAX);
+        f64::from(high) < probability * (f64::from(u32::MAX) + 1.0)
     }
 }
 
@@ -43,17 +43,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_numbers_are_those_of_the_reference() {
+    fn the_sequence_is_the_published_one() {
+        // Seed 1234567 of the reference implementation (Vigna, splitmix64.c).
         let mut random = Random::new(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+        let drawn = [random.next_u64(), random.next_u64(), random.next_u64()];
+        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
-    fn a_probability_is_met() {
-        let mut random = Random::new(7);
-        let hits = (0..10_000).filter(|_| random.happens(0.25)).count();
-        assert!((2300..2700).contains(&hits), "{hits}");
+    fn numbers_stay_in_their_range_and_reach_both_ends() {
+        let mut random = Random::new(1);
+        let drawn: Vec<u16> = (0..1000).map(|_| random.up_to(15)).collect();
+        assert_eq!((drawn.iter().min(), drawn.iter().max()), (Some(&0), Some(&15)));
+        let heads = (0..1000).filter(|_| random.happens(0.25)).count();
+        assert!((200..300).contains(&heads), "{heads}");
         assert!(!random.happens(0.0) && random.happens(1.0));
     }
 }

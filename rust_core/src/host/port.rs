@@ -1,136 +1,200 @@
-//! A guest's (or a wired host's) Ethernet port: in memory, or a Linux TAP interface.
+//! Ports: where a guest's (or a wired host's) Ethernet frames come from and go to.
 //!
-//! `fetch` is what the guest sends, `deliver` what it is given. A memory port is shared between the driver and whoever
-//! plays the guest; its lock is taken once for a batch, not once for a frame.
+//! A lock is taken once for a batch of frames, never for each. Not here: what the frames mean.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::doorbell::Doorbell;
+#[cfg(target_os = "linux")]
+use super::tap::Tap;
 use crate::frame_batch::FrameBatch;
 
 /// A port.
 #[derive(Debug)]
 pub enum Port {
-    /// In memory.
+    /// In memory: an in-process guest, tests, benchmarks.
     Memory(MemoryPort),
-    /// A TAP interface.
+    /// A Linux TAP interface.
     #[cfg(target_os = "linux")]
-    Tap(super::tap::TapPort),
+    Tap(Tap),
 }
 
 impl Port {
-    /// Appends up to `limit` Ethernet frames that the guest sends.
-    pub fn fetch(&mut self, limit: usize, out: &mut FrameBatch) {
+    /// Hands up to `limit` frames from the guest to `each`; returns how many.
+    pub fn fetch(&mut self, limit: usize, each: impl FnMut(&[u8])) -> usize {
         match self {
-            Self::Memory(port) => port.fetch(limit, out),
+            Self::Memory(port) => port.fetch(limit, each),
             #[cfg(target_os = "linux")]
-            Self::Tap(port) => port.fetch(limit, out),
+            Self::Tap(tap) => tap.fetch(limit, each),
         }
     }
 
-    /// Gives the guest Ethernet frames; how many it took, counted from the first.
-    pub fn deliver(&mut self, frames: &FrameBatch) -> usize {
+    /// Delivers frames to the guest and empties the batch; returns how many found no room.
+    pub fn deliver(&mut self, frames: &mut FrameBatch) -> usize {
         match self {
             Self::Memory(port) => port.deliver(frames),
             #[cfg(target_os = "linux")]
-            Self::Tap(port) => port.deliver(frames),
+            Self::Tap(tap) => tap.deliver(frames),
         }
     }
 
-    /// True where somebody waits for what is delivered: he has to be told.
+    /// True where somebody in this process takes what is delivered.
     pub fn is_attended(&self) -> bool {
         match self {
-            Self::Memory(port) => !port.shared().discard,
+            Self::Memory(port) => !port.lock_to_guest().is_discarding,
             #[cfg(target_os = "linux")]
             Self::Tap(_) => false,
         }
     }
 
-    /// True where `fetch` would surely give nothing.
-    pub fn is_idle(&self) -> bool {
+    /// Rings whenever the port has frames after it had none. A TAP does not ring: its descriptor becomes readable.
+    pub fn connect(&self, doorbell: &Arc<Doorbell>, caller: u16) {
         match self {
-            Self::Memory(port) => port.pending() == 0,
+            Self::Memory(port) => port.connect(doorbell, caller),
             #[cfg(target_os = "linux")]
-            Self::Tap(_) => false,
+            Self::Tap(_) => {}
         }
     }
+}
+
+/// A port in memory; clones are the same port.
+#[derive(Clone, Debug)]
+pub struct MemoryPort(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    capacity: usize,
+    pending: AtomicUsize,
+    from_guest: Mutex<FromGuest>,
+    to_guest: Mutex<ToGuest>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    capacity: usize,
-    sent: VecDeque<Vec<u8>>,
-    received: FrameBatch,
-    discard: bool,
-    received_frames: u64,
+struct FromGuest {
+    /// Batches, and the next frame of each.
+    batches: VecDeque<(FrameBatch, usize)>,
+    doorbell: Option<(Arc<Doorbell>, u16)>,
+}
+
+#[derive(Debug, Default)]
+struct ToGuest {
+    frames: FrameBatch,
+    is_discarding: bool,
+    received: u64,
     received_octets: u64,
 }
 
-/// An Ethernet port in memory; clones are the same port.
-#[derive(Clone, Debug)]
-pub struct MemoryPort(Arc<Mutex<Shared>>);
-
 impl MemoryPort {
-    /// A port that holds `capacity` frames in each direction.
+    /// Room for `capacity` frames each way.
     pub fn new(capacity: usize) -> Self {
-        Self(Arc::new(Mutex::new(Shared { capacity, ..Shared::default() })))
+        Self(Arc::new(Shared {
+            capacity,
+            pending: AtomicUsize::new(0),
+            from_guest: Mutex::default(),
+            to_guest: Mutex::default(),
+        }))
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        // The data is whole after each statement: a panic elsewhere does not spoil it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The guest sends frames; returns how many, from the first on, found room.
+    pub fn push(&self, mut frames: FrameBatch) -> usize {
+        let mut queue = self.lock_from_guest();
+        let pending = self.pending();
+        let room = self.0.capacity.saturating_sub(pending);
+        if frames.len() > room {
+            frames = frames.iter().take(room).collect();
+        }
+        let count = frames.len();
+        if count == 0 {
+            return 0;
+        }
+        queue.batches.push_back((frames, 0));
+        self.0.pending.store(pending + count, Ordering::Release);
+        if let Some((doorbell, caller)) = queue.doorbell.as_ref().filter(|_| pending == 0) {
+            doorbell.ring(*caller);
+        }
+        count
     }
 
-    /// The guest sends; how many frames found room, counted from the first.
-    pub fn push<'a>(&self, frames: impl IntoIterator<Item = &'a [u8]>) -> usize {
-        let mut shared = self.shared();
-        let room = shared.capacity.saturating_sub(shared.sent.len());
-        let before = shared.sent.len();
-        shared.sent.extend(frames.into_iter().take(room).map(<[u8]>::to_vec));
-        shared.sent.len() - before
-    }
-
-    /// What the guest was given since it last took.
+    /// What the guest received since the last time.
     pub fn take(&self) -> FrameBatch {
-        core::mem::take(&mut self.shared().received)
+        core::mem::take(&mut self.lock_to_guest().frames)
     }
 
-    /// Frames that the guest sent and nobody fetched yet.
+    /// Frames pushed and not yet fetched by the driver.
     pub fn pending(&self) -> usize {
-        self.shared().sent.len()
+        self.0.pending.load(Ordering::Acquire)
     }
 
-    /// From now on only count what is received.
-    pub fn discard_received(&self, discard: bool) {
-        self.shared().discard = discard;
+    /// Only count what is received.
+    pub fn discard_received(&self, enabled: bool) {
+        self.lock_to_guest().is_discarding = enabled;
     }
 
     /// Frames and octets received so far.
     pub fn received(&self) -> (u64, u64) {
-        let shared = self.shared();
-        (shared.received_frames, shared.received_octets)
+        let port = self.lock_to_guest();
+        (port.received, port.received_octets)
     }
 
-    fn fetch(&self, limit: usize, out: &mut FrameBatch) {
-        let mut shared = self.shared();
-        let count = limit.min(shared.sent.len());
-        for frame in shared.sent.drain(..count) {
-            out.push(&frame);
+    fn fetch(&self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
+        if self.pending() == 0 || limit == 0 {
+            return 0;
         }
+        let mut queue = self.lock_from_guest();
+        let mut count = 0;
+        while let Some((batch, next)) = queue.batches.front_mut() {
+            let end = batch.len().min(*next + (limit - count));
+            for index in *next..end {
+                each(batch.frame(index).unwrap_or_default());
+            }
+            count += end - *next;
+            *next = end;
+            if end < batch.len() {
+                break;
+            }
+            queue.batches.pop_front();
+        }
+        self.0.pending.fetch_sub(count, Ordering::AcqRel);
+        count
     }
 
-    fn deliver(&self, frames: &FrameBatch) -> usize {
-        let mut shared = self.shared();
-        let room = if shared.discard { usize::MAX } else { shared.capacity.saturating_sub(shared.received.len()) };
-        let taken = frames.len().min(room);
-        for frame in frames.iter().take(taken) {
-            shared.received_frames += 1;
-            shared.received_octets += u64::try_from(frame.len()).unwrap_or_default();
-            if !shared.discard {
-                shared.received.push(frame);
+    fn deliver(&self, frames: &mut FrameBatch) -> usize {
+        let mut port = self.lock_to_guest();
+        let room = if port.is_discarding { usize::MAX } else { self.0.capacity.saturating_sub(port.frames.len()) };
+        let count = frames.len().min(room);
+        let octets: usize = frames.iter().take(count).map(<[u8]>::len).sum();
+        port.received += count as u64;
+        port.received_octets += octets as u64;
+        let refused = frames.len() - count;
+        if !port.is_discarding {
+            if port.frames.is_empty() && refused == 0 {
+                core::mem::swap(&mut port.frames, frames);
+            } else {
+                for frame in frames.iter().take(count) {
+                    port.frames.push(frame);
+                }
             }
         }
-        taken
+        frames.clear();
+        refused
+    }
+
+    fn connect(&self, doorbell: &Arc<Doorbell>, caller: u16) {
+        let mut queue = self.lock_from_guest();
+        queue.doorbell = Some((Arc::clone(doorbell), caller));
+        if self.pending() > 0 {
+            doorbell.ring(caller);
+        }
+    }
+
+    fn lock_from_guest(&self) -> MutexGuard<'_, FromGuest> {
+        self.0.from_guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_to_guest(&self) -> MutexGuard<'_, ToGuest> {
+        self.0.to_guest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,16 +202,50 @@ impl MemoryPort {
 mod tests {
     use super::*;
 
+    fn batch(frames: &[&[u8]]) -> FrameBatch {
+        frames.iter().copied().collect()
+    }
+
     #[test]
-    fn a_memory_port_holds_no_more_than_its_capacity() {
-        let memory = MemoryPort::new(2);
-        assert_eq!(memory.push([&b"a"[..], b"b", b"c"]), 2);
-        let mut port = Port::Memory(memory.clone());
-        let mut fetched = FrameBatch::new();
-        port.fetch(1, &mut fetched);
-        assert_eq!((fetched.iter().collect::<Vec<_>>(), memory.pending()), (vec![&b"a"[..]], 1));
-        let frames: FrameBatch = [&b"1"[..], b"22", b"333"].into_iter().collect();
-        assert_eq!(port.deliver(&frames), 2);
-        assert_eq!((memory.take().len(), memory.received()), (2, (2, 3)));
+    fn frames_come_in_order_and_only_as_many_as_asked_for() {
+        let port = MemoryPort::new(10);
+        assert_eq!(port.push(batch(&[b"a", b"b"])), 2);
+        assert_eq!(port.push(batch(&[b"c"])), 1);
+        let mut fetched = Vec::new();
+        for limit in [0, 1, 5, 5] {
+            port.fetch(limit, |frame| fetched.push(frame.to_vec()));
+        }
+        assert_eq!(fetched, [b"a", b"b", b"c"]);
+        assert_eq!(port.pending(), 0);
+    }
+
+    #[test]
+    fn a_full_port_takes_no_more() {
+        let port = MemoryPort::new(2);
+        assert_eq!((port.push(batch(&[b"a", b"b", b"c"])), port.push(batch(&[b"d"]))), (2, 0));
+        assert_eq!((port.deliver(&mut batch(&[b"x", b"y", b"z"])), port.take().len()), (1, 2));
+        assert_eq!(port.received(), (2, 2));
+        port.discard_received(true);
+        assert_eq!((port.deliver(&mut batch(&[b"x", b"y", b"z"])), port.take().len()), (0, 0));
+        assert_eq!(port.received(), (5, 5));
+    }
+
+    #[test]
+    fn the_doorbell_rings_once_for_what_was_empty() {
+        let port = MemoryPort::new(10);
+        let doorbell = Arc::new(Doorbell::default());
+        port.push(batch(&[b"a"]));
+        port.connect(&doorbell, 7);
+        let rung = || {
+            let mut callers = Vec::new();
+            doorbell.answer(|caller| callers.push(caller));
+            callers
+        };
+        assert_eq!(rung(), [7]);
+        port.push(batch(&[b"b"]));
+        assert!(rung().is_empty());
+        port.fetch(10, |_| {});
+        port.push(batch(&[b"c"]));
+        assert_eq!(rung(), [7]);
     }
 }

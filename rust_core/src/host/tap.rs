@@ -1,77 +1,115 @@
-//! A Linux TAP interface, by its open file descriptor.
+//! A Linux TAP interface by its file descriptor (`IFF_TAP | IFF_NO_PI`).
+//!
+//! The descriptor is duplicated through a pidfd of this very process, which is safe: the result is owned here, and the
+//! caller's stays open. Both share the open file, which becomes non-blocking.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::{Errno, read, write};
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use crate::frame_batch::FrameBatch;
 
-/// The largest frame that a TAP interface hands out here: MTU 1500 and 802.1Q leave room to spare.
-const FRAME_ROOM: usize = 9216;
-
-/// A TAP interface opened with `IFF_TAP | IFF_NO_PI`.
+/// A TAP interface.
 #[derive(Debug)]
-pub struct TapPort {
-    descriptor: OwnedFd,
-    buffer: Box<[u8]>,
+pub struct Tap {
+    file: OwnedFd,
+    buffer: Vec<u8>,
 }
 
-impl TapPort {
-    /// Takes a duplicate of file descriptor `number` of this process; the caller's own stays open.
-    ///
-    /// # Errors
-    /// The operating system's, where there is no such descriptor.
-    pub fn from_number(number: i32) -> io::Result<Self> {
-        // A duplicate by number without `unsafe`: the process asks the kernel for a descriptor of itself.
-        let this_process = pidfd_open(getpid(), PidfdFlags::empty())?;
-        let descriptor = pidfd_getfd(this_process, number, PidfdGetfdFlags::empty())?;
-        fcntl_setfl(&descriptor, fcntl_getfl(&descriptor)? | OFlags::NONBLOCK)?;
-        Ok(Self { descriptor, buffer: vec![0; FRAME_ROOM].into() })
+impl Tap {
+    /// Duplicates an open descriptor of this process.
+    pub fn duplicate(descriptor: RawFd) -> io::Result<Self> {
+        if descriptor < 0 {
+            return Err(Errno::BADF.into());
+        }
+        let myself = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let file = pidfd_getfd(myself, descriptor, PidfdGetfdFlags::empty())?;
+        fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::NONBLOCK)?;
+        Ok(Self { file, buffer: vec![0; LONGEST_FRAME] })
     }
 
-    /// One more handle of the same interface.
-    ///
-    /// # Errors
-    /// The operating system's, where there are no descriptors left.
+    /// One more handle to the same interface.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { descriptor: self.descriptor.try_clone()?, buffer: vec![0; FRAME_ROOM].into() })
+        Ok(Self { file: self.file.try_clone()?, buffer: vec![0; LONGEST_FRAME] })
     }
 
-    pub(super) fn fetch(&mut self, limit: usize, out: &mut FrameBatch) {
-        for _ in 0..limit {
-            match read(&self.descriptor, &mut *self.buffer) {
-                Ok(0) => break,
-                Ok(length) => {
-                    out.push(self.buffer.get(..length).unwrap_or_default());
+    /// Reads up to `limit` frames; fewer mean that there are no more for now.
+    pub fn fetch(&mut self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
+        let mut count = 0;
+        while count < limit {
+            match rustix::io::read(&self.file, self.buffer.as_mut_slice()) {
+                Ok(length) if length > 0 => {
+                    each(self.buffer.get(..length).unwrap_or_default());
+                    count += 1;
                 }
                 Err(Errno::INTR) => {}
-                Err(_) => break,
+                // Nothing there, or the interface is down: the same, for now.
+                Ok(_) | Err(_) => break,
             }
         }
+        count
     }
 
-    pub(super) fn deliver(&self, frames: &FrameBatch) -> usize {
-        let mut taken = 0;
-        for frame in frames.iter() {
-            loop {
-                match write(&self.descriptor, frame) {
-                    Ok(_) => taken += 1,
-                    Err(Errno::INTR) => continue,
-                    // The interface is down or its queue is full: the frame is lost to the guest and counted.
-                    Err(_) => return taken,
-                }
-                break;
+    /// Writes frames and empties the batch; returns how many found no room.
+    pub fn deliver(&mut self, frames: &mut FrameBatch) -> usize {
+        let refused = frames.iter().filter(|frame| !self.write(frame)).count();
+        frames.clear();
+        refused
+    }
+
+    fn write(&self, frame: &[u8]) -> bool {
+        loop {
+            match rustix::io::write(&self.file, frame) {
+                Ok(_) => return true,
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
             }
         }
-        taken
     }
 }
 
-impl AsFd for TapPort {
+impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+        self.file.as_fd()
+    }
+}
+
+/// A jumbo frame; longer ones would be cut off, and nothing here sends them.
+const LONGEST_FRAME: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn frames_pass_both_ways_and_an_empty_interface_does_not_block() {
+        let (tap, guest) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("a pair");
+        let mut port = Tap::duplicate(tap.as_raw_fd()).expect("duplicated");
+        assert_eq!(port.fetch(8, |_| {}), 0);
+        for frame in [b"one".as_slice(), b"two"] {
+            rustix::io::write(&guest, frame).expect("written");
+        }
+        let mut frames = FrameBatch::new();
+        assert_eq!(port.fetch(1, |frame| assert_eq!(frame, b"one")), 1);
+        assert_eq!(port.fetch(8, |frame| assert!(frames.push(frame))), 1);
+        assert_eq!(port.deliver(&mut frames), 0);
+        let mut buffer = [0; 8];
+        assert_eq!(rustix::io::read(&guest, &mut buffer), Ok(3));
+        assert_eq!(&buffer[..3], b"two");
+        drop(guest);
+        frames.push(b"late");
+        assert_eq!(port.deliver(&mut frames), 1);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_not_open_is_refused() {
+        assert!(Tap::duplicate(-1).is_err());
+        assert!(Tap::duplicate(1_000_000).is_err());
     }
 }

@@ -1,197 +1,236 @@
-//! Wires devices, guests' ports, access points and the air, and moves the time.
+//! Wires devices, ports, access points and the air, and moves the time.
 //!
-//! Two drivers of time, one loop: virtual time jumps from one deadline to the next, wall-clock time waits for it (and for
-//! the TAP ports). [`Runtime::run`] goes on until there is something that the control plane has to decide, or until its
-//! time is up. Not here: what is decided.
-//!
-//! Promise: in virtual time the same seed and the same calls give the same run, octet for octet.
+//! [`Runtime::run`] goes from deadline to deadline: in virtual time by a jump, in wall-clock time by waiting. Whatever
+//! needs a decision ends the run: completions and device-initiated calls of a device, management frames and EAPOL of an
+//! access point; and what a port in memory was given, if somebody takes it.
+//! Not here: what the parts do. This and `host::tap` are the only places that touch the system.
+//! Promise: in virtual time the same seed and the same calls give the same run, to the octet.
 
 mod capture;
 mod clock;
-mod radio;
+mod station;
+#[cfg(target_os = "linux")]
+mod wait;
 
-use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
-pub use self::clock::Clock;
-pub use self::radio::Radio;
+pub use self::station::{ApStation, NicStation, Station};
 
-use self::capture::Capture;
+use self::capture::AirCapture;
+use self::clock::Clock;
 use crate::access_point::AccessPoint;
-use crate::air::medium::Link;
-use crate::air::{AirStation, medium::Medium};
+use crate::air::{AirStation, Link, Medium};
 use crate::device::{Device, DeviceConfig};
-use crate::frame_batch::FrameBatch;
-use crate::host::data_plane::DataPlane;
-use crate::host::port::Port;
-use crate::ids::{MacAddr, VmId};
+use crate::host::Port;
+use crate::host::doorbell::Waker;
+use crate::ids::VmId;
 use crate::time::Instant;
 
-/// Airtime in nanoseconds by VM; `None` for what belongs to none.
-pub type Airtime = BTreeMap<Option<VmId>, u64>;
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Something waits for a decision.
+    Pending,
+    /// The time has come.
+    Until,
+    /// The caller wanted to be asked again after so many steps, or a signal arrived.
+    Interrupted,
+}
 
-/// Everything on the air and behind it.
+/// Devices, access points, ports and the air between them.
 #[derive(Debug)]
 pub struct Runtime {
-    now: Instant,
     clock: Clock,
+    now: Instant,
     medium: Medium,
-    radios: Vec<Radio>,
-    airtime: Vec<Airtime>,
-    capture: Option<Capture>,
-    scratch: FrameBatch,
+    stations: Vec<Station>,
+    waker: Arc<Waker>,
+    capture: Option<AirCapture>,
 }
 
 impl Runtime {
-    /// An empty air.
-    pub fn new(seed: u64, clock: Clock) -> Self {
+    /// An empty world at time zero.
+    pub fn new(seed: u64, is_wall_clock: bool) -> Self {
         Self {
+            clock: if is_wall_clock { Clock::wall() } else { Clock::Virtual },
             now: Instant::ZERO,
-            clock,
             medium: Medium::new(seed),
-            radios: Vec::new(),
-            airtime: Vec::new(),
+            stations: Vec::new(),
+            waker: Arc::new(Waker::new()),
             capture: None,
-            scratch: FrameBatch::new(),
         }
     }
 
-    /// The present.
+    /// The time.
     pub const fn now(&self) -> Instant {
         self.now
     }
 
-    /// Adds a device with its host driver's data plane; its number.
+    /// Adds an emulated NIC; returns its radio's number.
     pub fn add_device(&mut self, config: DeviceConfig) -> usize {
-        let device = Device::new(config);
-        let plane = DataPlane::new(device.identifier_width(), usize::from(config.queue_length));
-        self.add(Radio::Device(Box::new((device, plane))))
+        let nic = NicStation::new(Device::new(config), Arc::clone(&self.waker));
+        self.add(Station::Nic(Box::new(nic)))
     }
 
-    /// Adds an access point; its number.
-    pub fn add_access_point(&mut self, bssid: MacAddr, channel: u8, wired: Option<Port>) -> usize {
-        self.add(Radio::AccessPoint(Box::new(AccessPoint::new(bssid, channel, wired))))
+    /// Adds an access point; returns its radio's number.
+    pub fn add_access_point(&mut self, plane: AccessPoint, wired: Option<Port>) -> usize {
+        let access_point = ApStation::new(plane, wired, Arc::clone(&self.waker));
+        self.add(Station::AccessPoint(Box::new(access_point)))
     }
 
-    fn add(&mut self, radio: Radio) -> usize {
-        self.radios.push(radio);
-        self.airtime.push(Airtime::new());
-        self.medium.add_radio();
-        self.radios.len() - 1
+    /// The NIC of that radio.
+    pub fn device(&self, radio: usize) -> Option<&NicStation> {
+        match self.stations.get(radio)? {
+            Station::Nic(nic) => Some(nic),
+            Station::AccessPoint(_) => None,
+        }
     }
 
-    /// How two radios hear each other.
-    pub fn set_link(&mut self, a: usize, b: usize, link: Link) {
-        self.medium.set_link(a, b, link);
+    /// The NIC of that radio, which may have something to send afterwards.
+    pub fn device_mut(&mut self, radio: usize) -> Option<&mut NicStation> {
+        self.medium.touch(radio);
+        match self.stations.get_mut(radio)? {
+            Station::Nic(nic) => Some(nic),
+            Station::AccessPoint(_) => None,
+        }
     }
 
-    /// Frames take no time but a microsecond, nothing is lost.
-    pub fn set_ideal_air(&mut self, ideal: bool) {
-        self.medium.set_ideal(ideal);
+    /// The access point of that radio.
+    pub fn access_point(&self, radio: usize) -> Option<&ApStation> {
+        match self.stations.get(radio)? {
+            Station::AccessPoint(access_point) => Some(access_point),
+            Station::Nic(_) => None,
+        }
     }
 
-    /// A disabled radio neither sends nor hears.
-    pub fn set_radio_enabled(&mut self, radio: usize, enabled: bool) {
-        self.medium.set_enabled(radio, enabled);
+    /// The access point of that radio, which may have something to send afterwards.
+    pub fn access_point_mut(&mut self, radio: usize) -> Option<&mut ApStation> {
+        self.medium.touch(radio);
+        match self.stations.get_mut(radio)? {
+            Station::AccessPoint(access_point) => Some(access_point),
+            Station::Nic(_) => None,
+        }
     }
 
-    /// A radio.
-    pub fn radio(&self, number: usize) -> Option<&Radio> {
-        self.radios.get(number)
+    /// How many radios there are.
+    pub const fn radios(&self) -> usize {
+        self.stations.len()
     }
 
-    /// A radio.
-    pub fn radio_mut(&mut self, number: usize) -> Option<&mut Radio> {
-        self.radios.get_mut(number)
+    /// The air: links, switches, airtime.
+    pub const fn medium(&mut self) -> &mut Medium {
+        &mut self.medium
     }
 
-    /// Airtime that a radio has used for sending.
-    pub fn airtime(&self, radio: usize) -> Option<&Airtime> {
-        self.airtime.get(radio)
+    /// How two radios hear each other from now on; false where there are no such radios.
+    pub fn set_link(&mut self, a: usize, b: usize, link: Link) -> bool {
+        let exist = a != b && a.max(b) < self.stations.len();
+        if exist {
+            self.medium.set_link(a, b, link);
+        }
+        exist
     }
 
-    /// Captures every frame on the air from now on: an interface for each VM, and one for frames that are nobody's.
-    ///
-    /// # Errors
-    /// The operating system's, where the file cannot be written.
-    pub fn start_capture(&mut self, path: &std::path::Path, vms: &[(VmId, String)]) -> io::Result<()> {
-        self.capture = Some(Capture::create(path, vms, self.clock.epoch_ns())?);
+    /// Writes every frame on the air to a pcapng file: an interface for each VM and one for frames of no VM.
+    pub fn start_capture(&mut self, path: &Path, vms: &[(VmId, String)]) -> io::Result<()> {
+        self.finish_capture()?;
+        self.capture = Some(AirCapture::create(path, vms, self.clock.epoch_ns())?);
         Ok(())
     }
 
-    /// Ends the capture; how many frames it holds.
-    ///
-    /// # Errors
-    /// The first that occurred while it was written.
+    /// Closes the file; how many frames it holds.
     pub fn finish_capture(&mut self) -> io::Result<u64> {
-        self.capture.take().map_or(Ok(0), Capture::finish)
+        self.capture.take().map_or(Ok(0), AirCapture::finish)
     }
 
-    /// True where the control plane has something to take.
-    pub fn has_pending(&self) -> bool {
-        self.radios.iter().any(Radio::has_pending)
+    /// Whoever waits for frames of a port in memory has had the time to take them: they no longer end a run.
+    pub fn begin_run(&mut self) {
+        self.stations.iter_mut().for_each(Station::begin_run);
     }
 
-    /// Goes on until `until`, or until the control plane has something to take; the time then.
-    pub fn run(&mut self, until: Instant) -> Instant {
-        self.now = self.now.max(self.clock.now().unwrap_or(self.now));
-        for radio in &mut self.radios {
-            radio.wake();
-        }
-        loop {
+    /// Moves on until something waits for a decision, or until that time, or for so many steps.
+    pub fn run(&mut self, until: Instant, steps: u32) -> Stop {
+        for _ in 0..steps {
+            self.now = self.now.max(self.clock.now().unwrap_or(self.now));
             self.settle();
-            if self.has_pending() {
-                return self.now;
-            }
-            let next = self.poll_timeout().min(until);
-            if next > self.now {
-                self.now = self.clock.wait_until(next, &mut self.radios);
+            if self.stations.iter().any(Station::is_pending) {
+                return Stop::Pending;
             }
             if self.now >= until {
-                self.settle();
-                return self.now;
+                return Stop::Until;
+            }
+            let next = self.next_deadline().map_or(until, |next| next.min(until)).max(self.now);
+            match self.clock {
+                Clock::Virtual => {
+                    self.now = next;
+                    self.look_at_ports();
+                }
+                Clock::Wall { .. } => {
+                    if !self.wait(next) {
+                        return Stop::Interrupted;
+                    }
+                }
             }
         }
+        Stop::Interrupted
     }
 
-    fn poll_timeout(&self) -> Instant {
-        let radios = self.radios.iter().filter_map(AirStation::poll_timeout);
-        radios.chain(self.medium.poll_timeout()).min().unwrap_or(Instant::FAR_FUTURE)
+    fn add(&mut self, station: Station) -> usize {
+        self.stations.push(station);
+        self.medium.add_radio()
     }
 
-    /// Does all that can be done at the present.
+    /// Does everything that can be done at the present time.
     fn settle(&mut self) {
-        let now = self.now;
-        let (airtime, capture) = (&mut self.airtime, &mut self.capture);
         loop {
-            let mut moved = false;
-            for radio in &mut self.radios {
-                moved |= radio.pump(&mut self.scratch, now);
-                if radio.poll_timeout().is_some_and(|deadline| deadline <= now) {
-                    radio.handle_timeout(now);
-                    moved = true;
+            let mut has_moved = false;
+            for (radio, station) in self.stations.iter_mut().enumerate() {
+                let progress = station.exchange(self.now);
+                has_moved |= progress.has_moved;
+                if progress.may_send {
+                    self.medium.touch(radio);
                 }
             }
-            let owners = capture.as_ref().map(|_| capture::Owners::of(&self.radios));
-            moved |= self.medium.advance(&mut self.radios, now, &mut |on_air| {
-                account(airtime, &on_air);
-                if let (Some(capture), Some(owners)) = (capture.as_mut(), &owners) {
-                    capture.write(&on_air, owners);
-                }
-            });
-            if !moved {
+            let Self { medium, stations, capture, now, .. } = self;
+            has_moved |= match capture {
+                Some(capture) => medium.advance(stations, *now, &mut |frame| capture.observe(frame)),
+                None => medium.advance(stations, *now, &mut |_| {}),
+            };
+            if let Some(capture) = capture {
+                capture.write_until(medium.oldest_start().map_or(*now, |oldest| oldest.min(*now)), stations);
+            }
+            if !has_moved {
                 return;
             }
         }
     }
-}
 
-fn account(airtime: &mut [Airtime], on_air: &crate::air::medium::OnAir<'_>) {
-    let Some(airtime) = airtime.get_mut(on_air.radio) else { return };
-    let Ok(sent) = u64::try_from(on_air.sent) else { return };
-    let nanos = u64::try_from(on_air.airtime.as_nanos()).unwrap_or(u64::MAX);
-    let Some(share) = nanos.checked_div(sent) else { return };
-    for vm in on_air.burst.vms.iter().take(on_air.sent) {
-        *airtime.entry(*vm).or_default() += share;
+    fn next_deadline(&self) -> Option<Instant> {
+        let stations = self.stations.iter().filter_map(AirStation::poll_timeout);
+        stations.chain(self.medium.poll_timeout()).min()
+    }
+
+    /// Waits for a port or the deadline; false where a signal came first.
+    #[cfg(target_os = "linux")]
+    fn wait(&mut self, until: Instant) -> bool {
+        let timeout = until.since(self.clock.now().unwrap_or(until));
+        wait::wait(&mut self.stations, &self.waker, Some(timeout))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn wait(&mut self, until: Instant) -> bool {
+        let timeout = until.since(self.clock.now().unwrap_or(until));
+        std::thread::sleep(timeout.min(core::time::Duration::from_millis(1)));
+        true
+    }
+
+    /// In virtual time nobody waits for a port, but those that have frames are read.
+    fn look_at_ports(&mut self) {
+        #[cfg(target_os = "linux")]
+        if self.stations.iter().any(Station::has_tap) {
+            wait::wait(&mut self.stations, &self.waker, Some(core::time::Duration::ZERO));
+        }
     }
 }
