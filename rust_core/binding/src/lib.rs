@@ -1,7 +1,5 @@
 //! `polyradio._core`: the core's types and functions for Python. No logic here; errors are translated in [`error`].
 
-#![expect(clippy::needless_pass_by_value, reason = "what Python hands over is extracted by value")]
-
 use pyo3::prelude::*;
 
 mod capture;

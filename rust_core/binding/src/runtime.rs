@@ -97,20 +97,6 @@ impl TapPort {
     }
 }
 
-/// Where there is no TAP the name is there, so that what imports it can be imported.
-#[cfg(not(target_os = "linux"))]
-#[pyclass(frozen, module = "polyradio")]
-struct TapPort;
-
-#[cfg(not(target_os = "linux"))]
-#[pymethods]
-impl TapPort {
-    #[new]
-    fn new(_fd: i32) -> PyResult<Self> {
-        Err(crate::error::NotAvailable::new_err("TAP ports need Linux"))
-    }
-}
-
 /// A port of either kind.
 #[derive(FromPyObject)]
 enum AnyPort<'py> {
