@@ -112,8 +112,6 @@ impl AnyPort<'_> {
             Self::Tap(port) => port::Port::Tap(port.0.try_clone()?),
             #[cfg(not(target_os = "linux"))]
             Self::Tap(_) => return Err(crate::error::NotAvailable::new_err("TAP ports need Linux")),
-            #[cfg(not(target_os = "linux"))]
-            Self::Tap(_) => return Err(crate::error::NotAvailable::new_err("TAP ports need Linux")),
         })
     }
 }
@@ -142,6 +140,7 @@ impl Runtime {
 }
 
 #[pymethods]
+#[expect(clippy::similar_names, clippy::needless_pass_by_value, reason = "the stub says the names, PyO3 the form")]
 impl Runtime {
     #[new]
     #[pyo3(signature = (seed, *, wall_clock = false))]

@@ -4,7 +4,7 @@
 //! goes to the NIC while that has room for it. Up: data becomes Ethernet again and goes to the guest's port; all else is
 //! the control plane's. A guest that takes another's address is stopped by the NIC, and the count stands here.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::doorbell::{Doorbell, Waker};
@@ -115,8 +115,6 @@ pub struct DataPlane {
     /// Frames that one guest may have under way.
     credits: u16,
     guests: Vec<Option<Box<Guest>>>,
-    /// The guests' addresses.
-    addresses: BTreeSet<MacAddr>,
     /// Guests that may have frames and credits, the next to be served first.
     active: VecDeque<VrId>,
     doorbell: Arc<Doorbell>,
@@ -140,7 +138,6 @@ impl DataPlane {
             width: nic.identifier_width(),
             credits: nic.queue_length().clamp(1, CONTROL_SEQUENCE / 2),
             guests: Vec::new(),
-            addresses: BTreeSet::new(),
             active: VecDeque::new(),
             doorbell: Arc::new(Doorbell::new(waker)),
             legacy: Vec::new(),
@@ -167,7 +164,6 @@ impl DataPlane {
             self.legacy.resize(usize::from(CONTROL_SEQUENCE), None);
         }
         port.connect(&self.doorbell, vr.to_u16());
-        self.addresses.insert(address);
         if let Some(place) = self.guests.get_mut(vr.index()) {
             *place = Some(Box::new(Guest {
                 vr,
@@ -189,9 +185,6 @@ impl DataPlane {
     /// Takes the guest's port away, false where there is none. Frames under way are still sent.
     pub fn detach(&mut self, vr: VrId) -> bool {
         let guest = self.guests.get_mut(vr.index()).and_then(Option::take);
-        if let Some(guest) = &guest {
-            self.addresses.remove(&guest.address);
-        }
         self.legacy.iter_mut().filter(|owner| **owner == Some(vr)).for_each(|owner| *owner = None);
         guest.is_some()
     }
@@ -263,14 +256,14 @@ impl DataPlane {
         let mut has_moved = false;
         for _ in 0..self.active.len() {
             let Some(vr) = self.active.pop_front() else { break };
-            let Self { guests, addresses, legacy, legacy_sequence, down, width, credits, .. } = self;
+            let Self { guests, legacy, legacy_sequence, down, width, credits, .. } = self;
             let Some(guest) = guests.get_mut(vr.index()).and_then(Option::as_deref_mut) else { continue };
             let room = match guest.carrier {
                 Some(_) => usize::from(credits.saturating_sub(guest.outstanding)),
                 None => FRAMES_PER_TURN,
             };
             let limit = room.min(FRAMES_PER_TURN);
-            let mut sink = Sink { addresses, legacy, legacy_sequence, width: *width, out: down };
+            let mut sink = Sink { legacy, legacy_sequence, width: *width, out: down };
             let count = guest.fetch(limit, &mut sink);
             has_moved |= count > 0;
             // Fewer than asked for: the port is empty. No credits left: a completion activates it again.
@@ -397,7 +390,6 @@ impl DataPlane {
 
 /// Where a guest's frames go.
 struct Sink<'a> {
-    addresses: &'a BTreeSet<MacAddr>,
     legacy: &'a mut [Option<VrId>],
     legacy_sequence: &'a mut u16,
     width: IdentifierWidth,
@@ -434,9 +426,7 @@ impl Guest {
                 }
                 // Without an identifier the source address alone says whose a packet is: it must not lie.
                 Ok(frame) if *is_legacy && frame.source() != *address => {
-                    let is_anothers = sink.addresses.contains(&frame.source());
-                    let reason = if is_anothers { DropReason::ForeignSource } else { DropReason::NoSuchVm };
-                    return counters.drops.count(reason);
+                    return counters.drops.count(DropReason::ForeignSource);
                 }
                 Ok(_) => {}
             }
