@@ -5,15 +5,20 @@
 //! Not here: packet numbers and replay (`key_slot`, `replay`), which key belongs to whom (`device::connection_table`).
 //! Promise: no plaintext comes out whose message integrity code is wrong, and none of it stays in the output buffer.
 
+mod kernel;
 mod layout;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use core::fmt;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use self::layout::{Layout, LayoutError};
+pub use self::kernel::Backend;
+use self::kernel::Packet;
+use self::layout::{Aad, Layout, LayoutError};
 use self::portable::Schedule;
 use super::replay::ReplayClass;
 use crate::host_api::call::CipherSuite;
@@ -92,18 +97,30 @@ impl CcmpKey {
         key_id: KeyId,
         out: &mut [u8],
     ) -> Result<usize, SealError> {
+        let parts = self.seal_parts(mpdu, number, key_id, out)?;
+        let SealParts { nonce, aad, body, out, mic, length } = parts;
+        if self.schedule.seal(&nonce, &aad, body, out, mic) { Ok(length) } else { Err(SealError::TooLong) }
+    }
+
+    /// Writes both headers of the protected MPDU, and says what is left to be done.
+    fn seal_parts<'a>(
+        &self,
+        mpdu: &'a [u8],
+        number: PacketNumber,
+        key_id: KeyId,
+        out: &'a mut [u8],
+    ) -> Result<SealParts<'a>, SealError> {
         let layout = Layout::of(mpdu)?;
         let (header, body) = mpdu.split_at_checked(layout.header_length()).ok_or(SealError::Truncated)?;
         let length = self.sealed_length(mpdu).ok_or(SealError::TooLong)?;
         let out = out.get_mut(..length).ok_or(SealError::NoRoom)?;
         let (out_header, out) = out.split_at_mut_checked(header.len()).ok_or(SealError::NoRoom)?;
         let (ccmp_header, out) = out.split_first_chunk_mut().ok_or(SealError::NoRoom)?;
-        let (out_body, mic) = out.split_at_mut_checked(body.len()).ok_or(SealError::NoRoom)?;
+        let (out, mic) = out.split_at_mut_checked(body.len()).ok_or(SealError::NoRoom)?;
         out_header.copy_from_slice(header);
         set_protected(out_header, true);
         *ccmp_header = CcmpHeader::emit(number, key_id);
-        let sealed = self.schedule.seal(&layout.nonce(number), &layout.aad(self.spp_amsdu), body, out_body, mic);
-        if sealed { Ok(length) } else { Err(SealError::TooLong) }
+        Ok(SealParts { nonce: layout.nonce(number), aad: layout.aad(self.spp_amsdu), body, out, mic, length })
     }
 
     /// As [`Self::open`], to the start of `out`. On an error `out` holds no plaintext.
@@ -111,6 +128,14 @@ impl CcmpKey {
     /// # Errors
     /// As [`Self::open`], and `NoRoom` where `out` is shorter than [`Self::opened_length`].
     pub fn open_into(&self, mpdu: &[u8], out: &mut [u8]) -> Result<Opened, OpenError> {
+        let parts = self.open_parts(mpdu, out)?;
+        if !self.schedule.open(&parts.nonce, &parts.aad, parts.body, parts.out, parts.mic) {
+            return Err(OpenError::MicFailed);
+        }
+        Ok(parts.finish.done())
+    }
+
+    fn open_parts<'a>(&self, mpdu: &'a [u8], out: &'a mut [u8]) -> Result<OpenParts<'a>, OpenError> {
         let layout = Layout::of(mpdu)?;
         let ccmp = CcmpHeader::read_after(mpdu, &layout)?;
         if mpdu.len() > MAX_MPDU_LENGTH {
@@ -122,14 +147,20 @@ impl CcmpKey {
         let (_, rest) = rest.split_first_chunk::<HEADER_LENGTH>().ok_or(OpenError::Truncated)?;
         let (body, mic) = rest.split_at_checked(body_length).ok_or(OpenError::Truncated)?;
         let out = out.get_mut(..length).ok_or(OpenError::NoRoom)?;
-        let (out_header, out_body) = out.split_at_mut_checked(header.len()).ok_or(OpenError::NoRoom)?;
-        let nonce = layout.nonce(ccmp.packet_number);
-        if !self.schedule.open(&nonce, &layout.aad(self.spp_amsdu), body, out_body, mic) {
-            return Err(OpenError::MicFailed);
-        }
-        out_header.copy_from_slice(header);
-        set_protected(out_header, false);
-        Ok(Opened { length, packet_number: ccmp.packet_number })
+        let (out_header, out) = out.split_at_mut_checked(header.len()).ok_or(OpenError::NoRoom)?;
+        Ok(OpenParts {
+            nonce: layout.nonce(ccmp.packet_number),
+            aad: layout.aad(self.spp_amsdu),
+            body,
+            out,
+            mic,
+            finish: OpenFinish { header, out_header, opened: Opened { length, packet_number: ccmp.packet_number } },
+        })
+    }
+
+    /// The octets of a CCMP-128 key, for the kernels.
+    fn key_128(&self) -> Option<&[u8; 16]> {
+        self.octets.first_chunk().filter(|_| self.cipher == CipherSuite::CCMP_128)
     }
 
     /// How long that plaintext MPDU becomes; `None` above [`MAX_MPDU_LENGTH`].
@@ -251,17 +282,117 @@ pub struct OpenJob<'a> {
     pub result: Result<Opened, OpenError>,
 }
 
-/// Seals all packets, in any order.
-pub fn seal_batch(jobs: &mut [SealJob<'_>]) {
-    for job in jobs {
-        job.result = job.key.seal_into(job.mpdu, job.packet_number, job.key_id, job.out);
+/// What is left to be done to seal an MPDU whose headers are written.
+struct SealParts<'a> {
+    nonce: [u8; 13],
+    aad: Aad,
+    body: &'a [u8],
+    out: &'a mut [u8],
+    mic: &'a mut [u8],
+    length: usize,
+}
+
+/// What is to be done to open an MPDU.
+struct OpenParts<'a> {
+    nonce: [u8; 13],
+    aad: Aad,
+    body: &'a [u8],
+    out: &'a mut [u8],
+    mic: &'a [u8],
+    finish: OpenFinish<'a>,
+}
+
+/// What is left to be done once the integrity code was found right.
+struct OpenFinish<'a> {
+    header: &'a [u8],
+    out_header: &'a mut [u8],
+    opened: Opened,
+}
+
+impl OpenFinish<'_> {
+    fn done(self) -> Opened {
+        self.out_header.copy_from_slice(self.header);
+        set_protected(self.out_header, false);
+        self.opened
     }
 }
 
-/// Opens all packets, in any order. Replay counters are checked before and moved after, by the caller.
+/// Seals all packets, in any order, with the best kernel of this processor.
+pub fn seal_batch(jobs: &mut [SealJob<'_>]) {
+    seal_batch_with(Backend::best(), jobs);
+}
+
+/// Opens all packets, in any order, with the best kernel of this processor.
+///
+/// Replay counters are checked before and moved after, by the caller.
 pub fn open_batch(jobs: &mut [OpenJob<'_>]) {
+    open_batch_with(Backend::best(), jobs);
+}
+
+/// As [`seal_batch`], by a certain backend; `Portable` where this processor does not have it.
+pub fn seal_batch_with(backend: Backend, jobs: &mut [SealJob<'_>]) {
+    let backend = if backend.is_available() { backend } else { Backend::Portable };
+    let mut packets = Vec::with_capacity(jobs.len());
+    let mut endings = Vec::with_capacity(jobs.len());
     for job in jobs {
-        job.result = job.key.open_into(job.mpdu, job.out);
+        let SealJob { key, packet_number, key_id, mpdu, out, result } = job;
+        let parts = match key.seal_parts(mpdu, *packet_number, *key_id, out) {
+            Ok(parts) => parts,
+            Err(error) => {
+                *result = Err(error);
+                continue;
+            }
+        };
+        let SealParts { nonce, aad, body, out, mic, length } = parts;
+        if let Some(key) = key.key_128().filter(|_| kernel::takes(backend, body.len())) {
+            packets.push(Packet { key, nonce, aad, body, out, mic: [0; 8], ending: endings.len() });
+            endings.push((result, mic, length));
+        } else {
+            let sealed = key.schedule.seal(&nonce, &aad, body, out, mic);
+            *result = if sealed { Ok(length) } else { Err(SealError::TooLong) };
+        }
+    }
+    kernel::run::<false>(backend, &mut packets);
+    for packet in packets {
+        if let Some((result, mic, length)) = endings.get_mut(packet.ending) {
+            mic.copy_from_slice(&packet.mic);
+            **result = Ok(*length);
+        }
+    }
+}
+
+/// As [`open_batch`], by a certain backend; `Portable` where this processor does not have it.
+pub fn open_batch_with(backend: Backend, jobs: &mut [OpenJob<'_>]) {
+    let backend = if backend.is_available() { backend } else { Backend::Portable };
+    let mut packets = Vec::with_capacity(jobs.len());
+    let mut endings = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let OpenJob { key, mpdu, out, result } = job;
+        let parts = match key.open_parts(mpdu, out) {
+            Ok(parts) => parts,
+            Err(error) => {
+                *result = Err(error);
+                continue;
+            }
+        };
+        let OpenParts { nonce, aad, body, out, mic, finish } = parts;
+        if let Some(key) = key.key_128().filter(|_| kernel::takes(backend, body.len())) {
+            packets.push(Packet { key, nonce, aad, body, out, mic: [0; 8], ending: endings.len() });
+            endings.push(Some((result, mic, finish)));
+        } else {
+            let is_right = key.schedule.open(&nonce, &aad, body, out, mic);
+            *result = if is_right { Ok(finish.done()) } else { Err(OpenError::MicFailed) };
+        }
+    }
+    kernel::run::<true>(backend, &mut packets);
+    for packet in packets {
+        let Some((result, mic, finish)) = endings.get_mut(packet.ending).and_then(Option::take) else { continue };
+        *result = if packet.mic.ct_eq(mic).into() {
+            Ok(finish.done())
+        } else {
+            zeroize::Zeroize::zeroize(packet.out);
+            Err(OpenError::MicFailed)
+        };
     }
 }
 
