@@ -36,6 +36,7 @@ impl Backend {
                 is_x86_feature_detected!("aes")
                     && is_x86_feature_detected!("ssse3")
                     && is_x86_feature_detected!("sse4.1")
+                    && is_x86_feature_detected!("avx")
             }
             Self::Vaes256 => {
                 is_x86_feature_detected!("vaes") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("aes")

@@ -10,6 +10,8 @@ mod layout;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_stretch;
 
 use core::fmt;
 

@@ -18,19 +18,20 @@
 
 use core::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128, _mm_loadu_si128,
-    _mm_set_epi64x, _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_aesenc_epi128,
-    _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_loadu_si256, _mm256_set_epi64x,
-    _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256, _mm512_aesenc_epi128,
-    _mm512_aesenclast_epi128, _mm512_and_si512, _mm512_bslli_epi128, _mm512_loadu_si512, _mm512_set_epi64,
-    _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512, _mm512_xor_si512,
+    _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_aesenc_epi128, _mm256_aesenclast_epi128,
+    _mm256_and_si256, _mm256_bslli_epi128, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_shuffle_epi8,
+    _mm256_storeu_si256, _mm256_xor_si256, _mm512_aesenc_epi128, _mm512_aesenclast_epi128, _mm512_and_si512,
+    _mm512_bslli_epi128, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512,
+    _mm512_xor_si512,
 };
 
 use zeroize::Zeroize;
 
 use super::kernel::{Backend, Packet};
+use super::x86_stretch;
 
 /// Vectors that run together: four MAC chains and four counter chains fill latency times throughput.
-const VECTORS: usize = 4;
+pub(super) const VECTORS: usize = 4;
 const BLOCK: usize = 16;
 const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
 
@@ -38,38 +39,73 @@ const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x
 #[repr(C, align(64))]
 struct Blocks<const LANES: usize>([[u8; BLOCK]; LANES]);
 
-/// Where lanes that have ended read from and write to.
+/// Where lanes that have ended go on reading and writing: as long as the longest body.
+struct Parking(Vec<u8>);
+
+impl Parking {
+    fn of(packets: &[&mut Packet<'_>]) -> Self {
+        Self(vec![0; packets.iter().map(|packet| packet.body.len()).max().unwrap_or_default() + BLOCK])
+    }
+}
+
+impl Drop for Parking {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// What whole blocks are worked on with: round keys (the twelfth row is the last one XOR the first), counter blocks
+/// without their counter but with the first round key, and the MAC so far.
 #[repr(C, align(64))]
-struct Parking([u8; BLOCK]);
+pub(super) struct State<V, const LANES: usize> {
+    pub(super) keys: [[V; VECTORS]; 12],
+    pub(super) start: [V; VECTORS],
+    pub(super) mac: [V; VECTORS],
+    pub(super) input: [*const u8; LANES],
+    pub(super) output: [*mut u8; LANES],
+}
 
 macro_rules! kernel {
     (
         $(#[$doc:meta])* $name:ident, $group:ident, $features:literal, $vector:ty, $width:literal,
-        load $load:ident, store $store:ident, set $set:ident, cast $broadcast:expr,
-        xor $xor:ident, and $and:ident, enc $enc:ident, last $last:ident, shuffle $shuffle:ident, shift $shift:ident
+        load $load:ident, store $store:ident, set $set:ident,
+        xor $xor:ident, and $and:ident, enc $enc:ident, last $last:ident, shuffle $shuffle:ident, shift $shift:ident, stretch $stretch:ident
     ) => {
         $(#[$doc])*
         ///
         /// Fills `out` and `mic` of each packet. Bodies have at least one octet.
         #[target_feature(enable = $features)]
         pub(super) fn $name<const OPEN: bool>(packets: &mut [&mut Packet<'_>]) {
-            let mut keys = [[$set(0); VECTORS]; 12];
+            let mut parking = Parking::of(packets);
+            let parked = parking.0.as_mut_ptr();
+            let zero = $set(0);
+            let mut state = State::<$vector, { VECTORS * $width }> {
+                keys: [[zero; VECTORS]; 12],
+                start: [zero; VECTORS],
+                mac: [zero; VECTORS],
+                input: [parked.cast_const(); VECTORS * $width],
+                output: [parked; VECTORS * $width],
+            };
             for group in packets.chunks_mut(VECTORS * $width) {
-                // SAFETY: every packet of the group has `body` and `out` of the same length, of at least one octet.
-                unsafe { $group::<OPEN>(group, &mut keys) };
+                // SAFETY: every packet of the group has `body` and `out` of the same length, of at least one octet and no
+                // more than the parking has.
+                unsafe { $group::<OPEN>(group, &mut state, parked) };
             }
-            for keys in &mut keys {
-                keys.zeroize();
-            }
+            state.keys.iter_mut().flatten().for_each(Zeroize::zeroize);
+            state.start.iter_mut().for_each(Zeroize::zeroize);
         }
 
         /// # Safety
-        /// One to `VECTORS * $width` packets, longest first, each with `body` and `out` of the same, non-zero length.
+        /// One to `VECTORS * $width` packets, longest first, each with `body` and `out` of the same, non-zero length;
+        /// `parked` has as many octets as the longest.
         #[target_feature(enable = $features)]
         #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
-        unsafe fn $group<const OPEN: bool>(packets: &mut [&mut Packet<'_>], keys: &mut [[$vector; VECTORS]; 12]) {
+        unsafe fn $group<const OPEN: bool>(
+            packets: &mut [&mut Packet<'_>],
+            state: &mut State<$vector, { VECTORS * $width }>,
+            parked: *mut u8,
+        ) {
             const LANES: usize = VECTORS * $width;
-            let mut parking = Parking([0; BLOCK]);
             let mut first = Blocks::<LANES>([[0; BLOCK]; LANES]);
             let mut aad1 = Blocks::<LANES>([[0; BLOCK]; LANES]);
             let mut aad2 = Blocks::<LANES>([[0; BLOCK]; LANES]);
@@ -79,9 +115,8 @@ macro_rules! kernel {
             let mut mask = Blocks::<LANES>([[0; BLOCK]; LANES]);
             let mut tail_counter = Blocks::<LANES>([[0; BLOCK]; LANES]);
             let mut full = [0_usize; LANES];
-            let parked = parking.0.as_mut_ptr();
-            let mut input: [*const u8; LANES] = [parked.cast_const(); LANES];
-            let mut output: [*mut u8; LANES] = [parked; LANES];
+            state.input = [parked.cast_const(); LANES];
+            state.output = [parked; LANES];
             for (lane, packet) in packets.iter_mut().enumerate() {
                 let length = packet.body.len();
                 first.0[lane] = packet.first_block();
@@ -94,8 +129,8 @@ macro_rules! kernel {
                 mask.0[lane][..rest.len()].fill(0xff);
                 let [.., high, low] = (full[lane] + 1).to_be_bytes();
                 tail_counter.0[lane][14..].copy_from_slice(&[high, low]);
-                input[lane] = packet.body.as_ptr();
-                output[lane] = packet.out.as_mut_ptr();
+                state.input[lane] = packet.body.as_ptr();
+                state.output[lane] = packet.out.as_mut_ptr();
             }
 
             macro_rules! each {
@@ -114,7 +149,9 @@ macro_rules! kernel {
                 };
             }
             let zero = $set(0);
-            let (mut mac, mut counter, mut start, mut s0) = ([zero; VECTORS], [zero; VECTORS], [zero; VECTORS], [zero; VECTORS]);
+            let (mut mac, mut counter, mut start, mut s0) =
+                ([zero; VECTORS], [zero; VECTORS], [zero; VECTORS], [zero; VECTORS]);
+            let keys = &mut state.keys;
             let mut expanded = [zero; VECTORS];
             each!(v => {
                 expanded[v] = blocks!(key, v);
@@ -155,55 +192,15 @@ macro_rules! kernel {
             let mut done = 0_usize;
             let mut kept = Blocks::<LANES>([[0; BLOCK]; LANES]);
             let mut lane = LANES;
-            let mut number = 0_u32;
+            state.start = start;
             while lane > 0 {
                 let stretch = full[lane - 1] - done;
-                let mut offset = [0_usize; LANES];
-                let mut step = [0_usize; LANES];
-                for each in 0..lane {
-                    offset[each] = done * BLOCK;
-                    step[each] = BLOCK;
-                }
-                for _ in 0..stretch {
-                    number += 1;
-                    let [_, _, high, low] = number.to_be_bytes();
-                    // The counter stands in the block's last two octets, big-endian.
-                    let count = $broadcast(i64::from_le_bytes([0, 0, 0, 0, 0, 0, high, low]));
-                    each!(v => counter[v] = $xor(start[v], count));
-                    let mut round = 1;
-                    while round < 10 {
-                        each!(v => {
-                            let key = keys[round][v];
-                            mac[v] = $enc(mac[v], key);
-                            counter[v] = $enc(counter[v], key);
-                        });
-                        round += 1;
-                    }
-                    each!(v => {
-                        let mut data = [[0_u8; BLOCK]; $width];
-                        let mut each = 0;
-                        while each < $width {
-                            let lane = v * $width + each;
-                            // SAFETY: a lane that runs has this whole block before it; a parked one reads the parking.
-                            data[each] = unsafe { input[lane].add(offset[lane]).cast::<[u8; BLOCK]>().read_unaligned() };
-                            each += 1;
-                        }
-                        // SAFETY: `data` holds as many octets as a vector.
-                        let data = unsafe { $load(data.as_ptr().cast()) };
-                        let result = $last(counter[v], $xor(data, keys[10][v]));
-                        mac[v] = $last(mac[v], $xor(if OPEN { result } else { data }, keys[11][v]));
-                        let mut octets = [[0_u8; BLOCK]; $width];
-                        // SAFETY: `octets` holds as many octets as a vector.
-                        unsafe { $store(octets.as_mut_ptr().cast(), result) };
-                        let mut each = 0;
-                        while each < $width {
-                            let lane = v * $width + each;
-                            // SAFETY: as for reading; `out` is as long as `body`.
-                            unsafe { output[lane].add(offset[lane]).cast::<[u8; BLOCK]>().write_unaligned(octets[each]) };
-                            offset[lane] += step[lane];
-                            each += 1;
-                        }
-                    });
+                if stretch > 0 {
+                    state.mac = mac;
+                    // SAFETY: lanes that run have `stretch` more whole blocks, at `done` blocks from their start; the
+                    // parking has as many as any.
+                    unsafe { x86_stretch::$stretch::<OPEN>(state, done, stretch) };
+                    mac = state.mac;
                 }
                 done += stretch;
                 // Keep the MAC of all lanes that end here, and park them.
@@ -213,11 +210,12 @@ macro_rules! kernel {
                 while lane > 0 && full[lane - 1] == done {
                     lane -= 1;
                     kept.0[lane] = now.0[lane];
-                    input[lane] = parked;
-                    output[lane] = parked;
+                    state.input[lane] = parked;
+                    state.output[lane] = parked;
                 }
             }
 
+            let keys = &state.keys;
             // The last block of every lane, 1 to 16 octets, at its own counter; then the MAC's last step.
             each!(v => {
                 mac[v] = blocks!(kept, v);
@@ -262,28 +260,26 @@ macro_rules! kernel {
 
 kernel!(
     /// AES-NI: four packets at a time.
-    aes_ni, aes_ni_group, "aes,ssse3,sse4.1", __m128i, 1,
-    load _mm_loadu_si128, store _mm_storeu_si128, set _mm_set1_epi32, cast |high| _mm_set_epi64x(high, 0),
+    aes_ni, aes_ni_group, "aes,ssse3,sse4.1,avx", __m128i, 1,
+    load _mm_loadu_si128, store _mm_storeu_si128, set _mm_set1_epi32,
     xor _mm_xor_si128, and _mm_and_si128, enc _mm_aesenc_si128, last _mm_aesenclast_si128,
-    shuffle _mm_shuffle_epi8, shift _mm_bslli_si128
+    shuffle _mm_shuffle_epi8, shift _mm_bslli_si128, stretch aes_ni
 );
 
 kernel!(
     /// VAES on 256-bit registers: eight packets at a time.
     vaes_256, vaes_256_group, "vaes,avx2,aes", __m256i, 2,
     load _mm256_loadu_si256, store _mm256_storeu_si256, set _mm256_set1_epi32,
-    cast |high| _mm256_set_epi64x(high, 0, high, 0),
     xor _mm256_xor_si256, and _mm256_and_si256, enc _mm256_aesenc_epi128, last _mm256_aesenclast_epi128,
-    shuffle _mm256_shuffle_epi8, shift _mm256_bslli_epi128
+    shuffle _mm256_shuffle_epi8, shift _mm256_bslli_epi128, stretch vaes_256
 );
 
 kernel!(
     /// VAES on 512-bit registers: sixteen packets at a time.
     vaes_512, vaes_512_group, "vaes,avx512f,avx512bw,avx2,aes", __m512i, 4,
     load _mm512_loadu_si512, store _mm512_storeu_si512, set _mm512_set1_epi32,
-    cast |high| _mm512_set_epi64(high, 0, high, 0, high, 0, high, 0),
     xor _mm512_xor_si512, and _mm512_and_si512, enc _mm512_aesenc_epi128, last _mm512_aesenclast_epi128,
-    shuffle _mm512_shuffle_epi8, shift _mm512_bslli_epi128
+    shuffle _mm512_shuffle_epi8, shift _mm512_bslli_epi128, stretch vaes_512
 );
 
 /// Runs a kernel; packets come longest first, with bodies of at least one octet.
