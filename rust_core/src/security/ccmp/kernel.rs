@@ -93,19 +93,6 @@ impl Packet<'_> {
         self.block(0x01, counter)
     }
 
-    /// B1 and B2: the length of the AAD, the AAD, zeros. CCMP's AAD has 22 to 30 octets.
-    pub(super) fn aad_blocks(&self) -> [[u8; 16]; 2] {
-        let mut octets = [0; 32];
-        let aad = self.aad.as_slice();
-        let length = u16::try_from(aad.len()).unwrap_or_default().to_be_bytes();
-        octets.iter_mut().zip(length.iter().chain(aad)).for_each(|(to, from)| *to = *from);
-        let (blocks, _) = octets.as_chunks();
-        match blocks {
-            [one, two] => [*one, *two],
-            _ => [[0; 16]; 2],
-        }
-    }
-
     fn block(&self, flags: u8, last: u16) -> [u8; 16] {
         let [n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12] = self.nonce;
         let [high, low] = last.to_be_bytes();

@@ -79,15 +79,28 @@ impl Layout {
         if self.qos.is_some() {
             flags &= !ORDER;
         }
-        let mut aad = Aad { octets: [0; 30], length: 0 };
-        aad.append(&[kind, flags]);
-        aad.append(&self.addresses);
-        aad.append(&[self.fragment, 0]);
-        if let Some(address4) = self.address4 {
-            aad.append(&address4);
-        }
-        if let Some(qos) = self.qos {
-            aad.append(&[qos & if spp_amsdu { TID | AMSDU_PRESENT } else { TID }, 0]);
+        let mut aad = Aad { octets: [0; 30], length: 22 };
+        let Aad { octets, length } = &mut aad;
+        let (fixed, optional) = octets.split_at_mut(22);
+        fixed.copy_from_slice(&concatenate([kind, flags], &self.addresses, [self.fragment, 0]));
+        let qos = self.qos.map(|qos| [qos & if spp_amsdu { TID | AMSDU_PRESENT } else { TID }, 0]);
+        if let Some((field, rest)) = optional.split_first_chunk_mut::<6>() {
+            match (self.address4, qos, rest) {
+                (None, None, _) => {}
+                (None, Some([tid, _]), _) => {
+                    *field = [tid, 0, 0, 0, 0, 0];
+                    *length = 24;
+                }
+                (Some(address4), None, _) => {
+                    *field = address4;
+                    *length = 28;
+                }
+                (Some(address4), Some(qos), rest) => {
+                    *field = address4;
+                    rest.copy_from_slice(&qos);
+                    *length = 30;
+                }
+            }
         }
         aad
     }
@@ -95,11 +108,9 @@ impl Layout {
     /// Nonce flags, transmitter address, packet number (IEEE 802.11-2020 12.5.3.3.4).
     pub(super) fn nonce(&self, number: PacketNumber) -> [u8; 13] {
         let management = if self.is_data() { 0 } else { NONCE_MANAGEMENT };
-        let transmitter = self.addresses.iter().skip(6).take(6);
-        let mut nonce = [self.priority().value() | management; 13];
-        let parts = transmitter.copied().chain(number.to_be_octets());
-        nonce.iter_mut().skip(1).zip(parts).for_each(|(to, from)| *to = from);
-        nonce
+        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = self.addresses;
+        let [pn5, pn4, pn3, pn2, pn1, pn0] = number.to_be_octets();
+        [self.priority().value() | management, a, b, c, d, e, f, pn5, pn4, pn3, pn2, pn1, pn0]
     }
 
     const fn is_data(&self) -> bool {
@@ -124,11 +135,29 @@ impl Aad {
         self.octets.get(..self.length).unwrap_or_default()
     }
 
-    fn append(&mut self, part: &[u8]) {
-        let room = self.octets.iter_mut().skip(self.length);
-        room.zip(part).for_each(|(to, from)| *to = *from);
-        self.length += part.len();
+    /// B1 and B2 (RFC 3610 2.2): the length of the AAD, the AAD, zeros.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn blocks(&self) -> [[u8; 16]; 2] {
+        let mut blocks = [[0; 16]; 2];
+        let [first, second] = &mut blocks;
+        let (one, two) = self.octets.split_at(14);
+        let [.., high, low] = self.length.to_be_bytes();
+        let (length, rest) = first.split_at_mut(2);
+        length.copy_from_slice(&[high, low]);
+        rest.copy_from_slice(one);
+        second.copy_from_slice(two);
+        blocks
     }
+}
+
+fn concatenate(control: [u8; 2], addresses: &[u8; 18], sequence: [u8; 2]) -> [u8; 22] {
+    let mut octets = [0; 22];
+    let (first, rest) = octets.split_at_mut(2);
+    let (middle, last) = rest.split_at_mut(18);
+    first.copy_from_slice(&control);
+    middle.copy_from_slice(addresses);
+    last.copy_from_slice(&sequence);
+    octets
 }
 
 /// The Protected Frame bit, in the second octet of Frame Control.

@@ -121,7 +121,7 @@ macro_rules! kernel {
                 let length = packet.body.len();
                 first.0[lane] = packet.first_block();
                 counter0.0[lane] = packet.counter_block(0);
-                [aad1.0[lane], aad2.0[lane]] = packet.aad_blocks();
+                [aad1.0[lane], aad2.0[lane]] = packet.aad.blocks();
                 key.0[lane] = *packet.key;
                 full[lane] = (length - 1) / BLOCK;
                 let rest = &packet.body[full[lane] * BLOCK..];
