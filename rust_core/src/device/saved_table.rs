@@ -9,6 +9,7 @@
 //! ```
 
 use super::connection_table::ConnectionTable;
+use super::drop_reason::DropReason;
 use super::row_encoding::{Reader, RowSnapshot, emit_counters, emit_packet_numbers, read_counters};
 use super::row_keys::KeyMemory;
 use super::virtual_mac::SequenceCounters;
@@ -16,6 +17,9 @@ use crate::host_api::CallError;
 use crate::wire::ParseError;
 
 const VERSION: u8 = 1;
+
+/// No counter comes this far by counting, and from here none overflows.
+const LARGEST_COUNT: u64 = u64::MAX / 2;
 
 impl ConnectionTable {
     /// Everything but the keys' octets, to be given to [`restore`](Self::restore).
@@ -60,6 +64,10 @@ impl ConnectionTable {
     fn read_row(&mut self, reader: &mut Reader<'_>) -> Result<(), BadTable> {
         let snapshot = RowSnapshot::read(reader)?;
         let counters = read_counters(reader)?;
+        let drops = DropReason::ALL.iter().map(|reason| counters.drops.of(*reason));
+        if counters.values().chain(drops).any(|count| count > LARGEST_COUNT) {
+            return Err(BadTable);
+        }
         let [count] = reader.take()?;
         let mut memories = Vec::new();
         for _ in 0..count {
@@ -99,6 +107,8 @@ impl From<CallError> for BadTable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection_table::Row;
+    use super::super::drop_reason::DropCounters;
     use super::*;
     use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope};
     use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
@@ -151,6 +161,20 @@ mod tests {
         install(&mut restored, vr);
         let slot = restored.row(vr).unwrap().keys().find(KeyScope::Pairwise, KeyId::from_low_bits(1)).unwrap();
         assert_eq!(slot.transmitted().value(), 1);
+    }
+
+    #[test]
+    fn counters_that_would_overflow_are_no_saved_ones() {
+        for fill in [
+            |row: &mut Row| row.counters.sent = u64::MAX,
+            |row: &mut Row| {
+                row.counters.drops = DropCounters::from_values([u64::MAX; DropReason::ALL.len()]);
+            },
+        ] {
+            let (mut table, vr) = saved();
+            fill(table.row_mut(vr).unwrap());
+            assert_eq!(ConnectionTable::new(300).restore(&table.save()), Err(CallError::BadRow));
+        }
     }
 
     #[test]
