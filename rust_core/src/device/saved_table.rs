@@ -12,7 +12,7 @@ use super::connection_table::ConnectionTable;
 use super::drop_reason::DropReason;
 use super::row_encoding::{Reader, RowSnapshot, emit_counters, emit_packet_numbers, read_counters};
 use super::row_keys::KeyMemory;
-use super::virtual_mac::SequenceCounters;
+use super::virtual_mac::{PowerState, SequenceCounters};
 use crate::host_api::CallError;
 use crate::wire::ParseError;
 
@@ -84,6 +84,7 @@ impl ConnectionTable {
         let row = self.row_mut(vr).ok_or(BadTable)?;
         let [shared, by_tid @ ..] = snapshot.sequence_numbers;
         row.mac.sequence = SequenceCounters::from_numbers(shared, by_tid);
+        row.mac.power = if snapshot.is_asleep { PowerState::Asleep } else { PowerState::Awake };
         row.counters = counters;
         row.keys.recall(memories);
         Ok(())
@@ -175,6 +176,15 @@ mod tests {
             fill(table.row_mut(vr).unwrap());
             assert_eq!(ConnectionTable::new(300).restore(&table.save()), Err(CallError::BadRow));
         }
+    }
+
+    #[test]
+    fn a_restored_row_still_sleeps_for_its_access_point() {
+        let (mut table, vr) = saved();
+        table.row_mut(vr).unwrap().mac.power = PowerState::Asleep;
+        let mut restored = ConnectionTable::new(300);
+        restored.restore(&table.save()).unwrap();
+        assert_eq!(restored.row(vr).unwrap().mac.power, PowerState::Asleep, "or it is never told of the return");
     }
 
     #[test]
