@@ -17,6 +17,7 @@ use crate::frame_batch::FrameBatch;
 pub struct Tap {
     file: OwnedFd,
     buffer: Vec<u8>,
+    is_gone: bool,
 }
 
 impl Tap {
@@ -28,12 +29,17 @@ impl Tap {
         let myself = pidfd_open(getpid(), PidfdFlags::empty())?;
         let file = pidfd_getfd(myself, descriptor, PidfdGetfdFlags::empty())?;
         fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::NONBLOCK)?;
-        Ok(Self { file, buffer: vec![0; LONGEST_FRAME] })
+        Ok(Self { file, buffer: vec![0; LONGEST_FRAME], is_gone: false })
     }
 
     /// One more handle to the same interface.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { file: self.file.try_clone()?, buffer: vec![0; LONGEST_FRAME] })
+        Ok(Self { file: self.file.try_clone()?, buffer: vec![0; LONGEST_FRAME], is_gone: self.is_gone })
+    }
+
+    /// True once the interface was found gone, with its network namespace for instance: poll(2) would report it for ever.
+    pub const fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     /// Reads up to `limit` frames; fewer mean that there are no more for now.
@@ -46,8 +52,12 @@ impl Tap {
                     count += 1;
                 }
                 Err(Errno::INTR) => {}
-                // Nothing there, or the interface is down: the same, for now.
-                Ok(_) | Err(_) => break,
+                Err(Errno::AGAIN) => break,
+                // An interface that is there has a frame, or none yet.
+                Ok(_) | Err(_) => {
+                    self.is_gone = true;
+                    break;
+                }
             }
         }
         count
@@ -102,7 +112,10 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(rustix::io::read(&guest, &mut buffer), Ok(3));
         assert_eq!(&buffer[..3], b"two");
+        assert!(!port.is_gone());
         drop(guest);
+        assert_eq!(port.fetch(8, |_| {}), 0);
+        assert!(port.is_gone(), "it would be reported as readable for ever");
         frames.push(b"late");
         assert_eq!(port.deliver(&mut frames), 1);
     }

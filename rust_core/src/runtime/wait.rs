@@ -27,6 +27,7 @@ pub(super) fn wait(stations: &mut [Station], waker: &Waker, timeout: Option<Dura
             Station::Nic(nic) => {
                 for guest in nic.plane.guests() {
                     if let Port::Tap(tap) = guest.port()
+                        && !tap.is_gone()
                         && nic.plane.awaits_frames(guest)
                     {
                         owners.push(Owner::Guest(radio, guest.vr()));
@@ -36,6 +37,7 @@ pub(super) fn wait(stations: &mut [Station], waker: &Waker, timeout: Option<Dura
             }
             Station::AccessPoint(access_point) => {
                 if let Some(Port::Tap(tap)) = access_point.wired()
+                    && !tap.is_gone()
                     && access_point.awaits_frames()
                 {
                     owners.push(Owner::Wired(radio));
