@@ -86,14 +86,22 @@ impl RowKeys {
         Ok(())
     }
 
-    /// Takes over what was known of keys that were saved without their octets.
-    pub(crate) fn recall(&mut self, memory: impl IntoIterator<Item = KeyMemory>) {
-        self.memory = memory.into_iter().take(MEMORY_LENGTH).collect();
+    /// Takes over what was known of keys without their octets, those that were used last at the end; of what is known
+    /// twice, the larger numbers.
+    pub(crate) fn recall(&mut self, memories: impl IntoIterator<Item = KeyMemory>) {
+        for mut memory in memories {
+            let known = self.memory.iter().position(|known| known.fingerprint == memory.fingerprint);
+            if let Some(known) = known.and_then(|index| self.memory.remove(index)) {
+                memory.transmitted = memory.transmitted.max(known.transmitted);
+                memory.replay.raise(&known.replay);
+            }
+            self.keep(memory);
+        }
     }
 
-    /// What to save: how far each key was used, those that are gone included.
+    /// What to save: how far each key was used, those that are gone first, the oldest of them before the others.
     pub fn memories(&self) -> impl Iterator<Item = KeyMemory> {
-        self.iter().map(|(_, slot)| memory_of(slot)).chain(self.memory.iter().cloned())
+        self.memory.iter().cloned().chain(self.iter().map(|(_, slot)| memory_of(slot)))
     }
 
     /// The key, to be used.
@@ -130,11 +138,16 @@ impl RowKeys {
     }
 
     fn remember(&mut self, gone: Option<KeySlot>) {
-        let Some(slot) = gone else { return };
+        if let Some(slot) = gone {
+            self.keep(memory_of(&slot));
+        }
+    }
+
+    fn keep(&mut self, memory: KeyMemory) {
         if self.memory.len() >= MEMORY_LENGTH {
             self.memory.pop_front();
         }
-        self.memory.push_back(memory_of(&slot));
+        self.memory.push_back(memory);
     }
 }
 
@@ -217,6 +230,21 @@ mod tests {
     #[test]
     fn an_all_zero_key_is_refused() {
         assert_eq!(install(&mut RowKeys::default(), 0, &[0; 16]), Err(CallError::WeakKey));
+    }
+
+    #[test]
+    fn of_many_keys_the_newest_are_recalled_and_the_oldest_forgotten_first() {
+        let mut keys = RowKeys::default();
+        for number in 1..=20 {
+            install(&mut keys, 0, &[number; 16]).unwrap();
+            keys.find_mut(KeyScope::Pairwise, id(0)).unwrap().next_packet_number();
+        }
+        let mut recalled = RowKeys::default();
+        recalled.recall(keys.memories());
+        for number in [20, 19, 18, 5, 6, 7] {
+            install(&mut recalled, 1, &[number; 16]).unwrap();
+            assert_eq!(recalled.find(KeyScope::Pairwise, id(1)).unwrap().transmitted().value(), 1, "key {number}");
+        }
     }
 
     #[test]

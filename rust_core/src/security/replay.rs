@@ -70,7 +70,7 @@ impl ReplayCounters {
     }
 
     /// The larger of both, class by class: counters never go back.
-    pub(super) fn raise(&mut self, other: &Self) {
+    pub(crate) fn raise(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine = (*mine).max(theirs);
         }
