@@ -3,10 +3,12 @@
 //! One row for each virtual radio. No two rows own one address. What another VM does with the radio changes nothing here:
 //! parameters are kept and take effect again when the radio returns.
 
+use std::collections::VecDeque;
+
 use super::address_index::AddressIndex;
 use super::bss_index::BssIndex;
 use super::counters::Counters;
-use super::row_keys::RowKeys;
+use super::row_keys::{KeyMemory, RowKeys};
 use super::virtual_mac::VirtualMac;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
@@ -21,7 +23,12 @@ pub struct ConnectionTable {
     addresses: AddressIndex,
     bss: BssIndex,
     scanning: Vec<VrId>,
+    /// How far the keys of rows that are gone were used, by the rows' addresses; the oldest first.
+    gone: VecDeque<(MacAddr, KeyMemory)>,
 }
+
+/// Keys of rows that are gone and would still be known again.
+const GONE_LENGTH: usize = 4096;
 
 /// One VM's row.
 #[derive(Debug)]
@@ -47,10 +54,11 @@ impl ConnectionTable {
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
             scanning: Vec::new(),
+            gone: VecDeque::new(),
         }
     }
 
-    /// Makes a row.
+    /// Makes a row. Keys that an earlier row of that address had go on where they stopped.
     ///
     /// # Errors
     /// `TooManyVms`, `AlreadyInitialised`, `InvalidAddress` for a group or zero address, `AddressTaken`.
@@ -71,8 +79,10 @@ impl ConnectionTable {
             self.rows.resize_with(vr.index() + 1, || None);
         }
         self.count += 1;
+        let mut row = Box::new(Row::new(vr, vm, address));
+        self.recall(&mut row);
         let place = self.rows.get_mut(vr.index()).ok_or(CallError::TooManyVms)?;
-        Ok(place.insert(Box::new(Row::new(vr, vm, address))))
+        Ok(place.insert(row))
     }
 
     /// Takes a row out; dropping it wipes its keys.
@@ -85,6 +95,7 @@ impl ConnectionTable {
         self.addresses.remove(row.address);
         self.bss.remove(row.connection.bssid, vr);
         self.scanning.retain(|other| *other != vr);
+        self.remember(&row);
         Ok(row)
     }
 
@@ -175,9 +186,34 @@ impl ConnectionTable {
         }
     }
 
-    /// Forgets all rows.
+    /// Forgets all rows; not how far their keys were used.
     pub fn clear(&mut self) {
-        *self = Self::new(self.max_vms);
+        for row in core::mem::take(&mut self.rows).into_iter().flatten() {
+            self.remember(&row);
+        }
+        *self = Self { gone: core::mem::take(&mut self.gone), ..Self::new(self.max_vms) };
+    }
+
+    /// Takes over what another table knows of the keys of rows that are gone.
+    pub(super) fn inherit(&mut self, other: &mut Self) {
+        self.gone = core::mem::take(&mut other.gone);
+        let mut rows = core::mem::take(&mut self.rows);
+        for row in rows.iter_mut().flatten() {
+            self.recall(row);
+        }
+        self.rows = rows;
+    }
+
+    fn remember(&mut self, row: &Row) {
+        self.gone.extend(row.keys.memories().map(|memory| (row.address, memory)));
+        let excess = self.gone.len().saturating_sub(GONE_LENGTH);
+        self.gone.drain(..excess);
+    }
+
+    fn recall(&mut self, row: &mut Row) {
+        row.keys
+            .recall(self.gone.iter().filter(|(address, _)| *address == row.address).map(|(_, memory)| memory.clone()));
+        self.gone.retain(|(address, _)| *address != row.address);
     }
 
     /// The row, to be changed.
