@@ -94,6 +94,33 @@ fn a_vm_cannot_send_under_anothers_address() {
 }
 
 #[test]
+fn a_vm_cannot_send_under_anothers_address_within_an_amsdu() {
+    let mut bench = Bench::with_vms(2);
+    let amsdu = |sources: &[MacAddr]| {
+        let mut frame = Frame::up(0).with(|header| header.qos = Some(QosControl(0x80)));
+        frame.body.clear();
+        for source in sources {
+            let msdu = llc(0x0800, b"12");
+            let length = u16::try_from(msdu.len()).expect("short").to_be_bytes();
+            frame.body.extend([&PEER.octets()[..], &source.octets(), &length, &msdu].concat());
+            frame.body.resize(frame.body.len().next_multiple_of(4), 0);
+        }
+        frame
+    };
+    bench.transmit(0, &amsdu(&[address(0), address(0)]).octets());
+    assert_eq!(bench.send_all().len(), 1);
+    bench.take();
+    let descriptor = TransmitDescriptor::default();
+    for foreign in [address(1), PEER] {
+        let frame = amsdu(&[address(0), foreign]).octets();
+        assert_eq!(bench.refused(Some(vr(0)), descriptor, &frame), DropReason::ForeignSource);
+    }
+    let mut cut_off = amsdu(&[address(0)]).octets();
+    cut_off.truncate(cut_off.len() - 4);
+    assert_eq!(bench.refused(Some(vr(0)), descriptor, &cut_off), DropReason::BadAmsdu);
+}
+
+#[test]
 fn a_legacy_hosts_packet_is_attributed_by_its_source() {
     let mut bench = Bench::with_vms(2);
     let sequence = bench.submit(None, packet(&Frame::up(1).octets()));

@@ -9,7 +9,8 @@ use crate::host_api::TransmitDescriptor;
 use crate::host_api::call::ConnectionState;
 use crate::ids::{KeyId, Tid, VrId};
 use crate::wire::ParseError;
-use crate::wire::data::body_ethertype;
+use crate::wire::data::{body_ethertype, ethernet_frames};
+use crate::wire::ethernet::EthernetFrame;
 use crate::wire::frame_control::FrameType;
 use crate::wire::mac_header::{MacHeader, QosControl};
 
@@ -113,6 +114,9 @@ pub(crate) fn admit(
             return Err(DropReason::Malformed);
         }
         check_connection(row, header, outgoing)?;
+        if kind == OutgoingKind::Data && header.qos.is_some_and(QosControl::amsdu_present) {
+            check_subframes(row, frame)?;
+        }
         protection(row, outgoing)?;
     }
     Ok(outgoing)
@@ -131,6 +135,19 @@ pub(crate) fn protection(row: &Row, outgoing: Outgoing) -> Result<Option<KeyId>,
             None if row.connection().privacy => Err(DropReason::NoKey),
             None => Ok(None),
         },
+    }
+}
+
+/// Each MSDU of an A-MSDU says its source for itself.
+fn check_subframes(row: &Row, frame: &[u8]) -> Result<(), DropReason> {
+    let mut is_own = true;
+    let result = ethernet_frames(frame, &mut Vec::new(), |ethernet| {
+        is_own &= EthernetFrame::new(ethernet).is_ok_and(|view| view.source() == row.address());
+    });
+    match result {
+        Ok(()) if is_own => Ok(()),
+        Ok(()) => Err(DropReason::ForeignSource),
+        Err(_) => Err(DropReason::BadAmsdu),
     }
 }
 
