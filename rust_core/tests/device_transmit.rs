@@ -226,6 +226,30 @@ fn a_full_queue_refuses_and_harms_no_neighbour() {
 }
 
 #[test]
+fn a_queue_full_of_data_has_room_for_a_handshake() {
+    let mut bench = Bench::with_vms(1);
+    for _ in 0..8 {
+        bench.transmit(0, &Frame::up(0).octets());
+    }
+    let eapol = bench.transmit(0, &Frame::up(0).eapol().octets());
+    assert_eq!(bench.take(), [], "nothing is refused");
+    bench.send_all();
+    assert!(bench.take().contains(&done(Some(vr(0)), eapol, Ok(()), 1)));
+    bench.transmit(0, &Frame::up(0).eapol().octets());
+    for _ in 0..8 {
+        bench.transmit(0, &Frame::up(0).octets());
+    }
+    assert_eq!(bench.take(), [], "nor does the handshake take the data's room");
+    bench.send_all();
+    bench.take();
+    for _ in 0..100 {
+        bench.transmit(0, &Frame::up(0).eapol().octets());
+    }
+    let refused = bench.take();
+    assert!((50..100).contains(&refused.len()), "{} of 100: still bounded", refused.len());
+}
+
+#[test]
 fn vms_take_turns() {
     let config = DeviceConfig { max_vms: 1100, queue_length: 8, burst_frames: 4, ..DeviceConfig::default() };
     let mut bench = Bench::with(config);

@@ -3,8 +3,12 @@
 use std::collections::VecDeque;
 
 use super::outbox::CallTag;
-use super::transmit::Outgoing;
+use super::transmit::{Outgoing, OutgoingKind};
 use crate::air::Channel;
+
+/// Frames of a connection's own, handshakes for instance, for which there is room where data has taken all of it: the
+/// host keeps a busy VM's queue full.
+const RESERVE: usize = 8;
 
 /// A frame that waits, from the call that brought it to its completion.
 #[derive(Debug)]
@@ -36,6 +40,17 @@ pub(crate) struct Lane {
     pub(crate) is_listed: bool,
 }
 
+impl Lane {
+    /// Neither takes the other's room: data up to the limit, and everything else up to the reserve above it.
+    fn is_full(&self, kind: OutgoingKind, limit: usize) -> bool {
+        let is_data = |frame: &&Queued| frame.outgoing.kind == OutgoingKind::Data;
+        self.frames.len() >= limit + RESERVE
+            || (kind == OutgoingKind::Data
+                && self.frames.len() >= limit
+                && self.frames.iter().filter(is_data).count() >= limit)
+    }
+}
+
 /// The frames of one VM: a lane for its own channel, and one for each channel that it probes.
 #[derive(Debug, Default)]
 pub(crate) struct TransmitQueue {
@@ -58,7 +73,7 @@ impl TransmitQueue {
     /// Appends a frame. Frames for other channels have a limit of their own: they never take data's room.
     pub(crate) fn enqueue(&mut self, key: LaneKey, frame: Queued, limit: usize) -> Enqueued {
         match key {
-            LaneKey::Own if self.own.frames.len() >= limit => Enqueued::Full,
+            LaneKey::Own if self.own.is_full(frame.outgoing.kind, limit) => Enqueued::Full,
             LaneKey::Elsewhere(_) if limit == 0 => Enqueued::Full,
             LaneKey::Own => {
                 self.own.frames.push_back(frame);
