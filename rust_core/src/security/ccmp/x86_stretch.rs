@@ -1,4 +1,5 @@
-//! The hot loop of [`super::x86`], in assembler: whole blocks of a group of packets.
+//! The hot loop of [`super::x86`], in assembler: whole blocks of a group of packets. Long because it is unrolled, for three
+//! register widths and two directions.
 //!
 //! JUSTIFICATION for assembler: from intrinsics LLVM makes a chain at a time and spills round keys, which costs 1.3 times
 //! the time at 1500 octets (measured on AMD Zen 5). Here the four MAC chains and the four counter chains of a group take turns, each round
