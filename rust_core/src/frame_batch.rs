@@ -7,6 +7,47 @@ pub struct FrameBatch {
     offsets: Vec<u32>,
 }
 
+/// The frames of a batch, read where they lie: in a [`FrameBatch`], or in memory that somebody else owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frames<'a> {
+    data: &'a [u8],
+    offsets: &'a [u32],
+}
+
+impl<'a> Frames<'a> {
+    /// From a buffer and n + 1 offsets, checked once.
+    pub fn from_parts(data: &'a [u8], offsets: &'a [u32]) -> Result<Self, InvalidOffsets> {
+        check_offsets(data.len(), offsets)?;
+        Ok(Self { data, offsets })
+    }
+
+    /// How many frames.
+    pub const fn len(self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// True without frames.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Frame `index`.
+    pub fn frame(self, index: usize) -> Option<&'a [u8]> {
+        let start = *self.offsets.get(index)? as usize;
+        let end = *self.offsets.get(index + 1)? as usize;
+        self.data.get(start..end)
+    }
+
+    /// The frames in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let Self { data, offsets } = self;
+        offsets.windows(2).map(move |pair| match *pair {
+            [start, end] => data.get(start as usize..end as usize).unwrap_or_default(),
+            _ => &[],
+        })
+    }
+}
+
 /// The offsets do not start at 0, fall somewhere, or do not end at the data's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidOffsets;
@@ -66,11 +107,14 @@ impl FrameBatch {
         self.len() == 0
     }
 
+    /// The frames, to be read.
+    pub fn frames(&self) -> Frames<'_> {
+        Frames { data: &self.data, offsets: &self.offsets }
+    }
+
     /// Frame `index`.
     pub fn frame(&self, index: usize) -> Option<&[u8]> {
-        let start = *self.offsets.get(index)? as usize;
-        let end = *self.offsets.get(index + 1)? as usize;
-        self.data.get(start..end)
+        self.frames().frame(index)
     }
 
     /// Frame `index`, to be changed in place.
@@ -81,8 +125,8 @@ impl FrameBatch {
     }
 
     /// The frames in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.len()).filter_map(|index| self.frame(index))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.frames().iter()
     }
 
     /// All octets.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use device_support::*;
 use polyradio_core::air::{AirStation, TransmitReport};
 use polyradio_core::device::{ConnectionTable, Counters, Device, DeviceConfig};
+use polyradio_core::frame_batch::FrameBatch;
 use polyradio_core::host_api::call::{
     CipherSuite, Connection, ConnectionState, HostCall, KeyScope, Parameters, Slot, SlotList, TransmitDescriptor,
 };
@@ -329,7 +330,7 @@ proptest! {
         let mut bench = bench(&vms);
         let mut table = table(&vms);
         for frame in frames.iter().map(Heard::octets).filter(|frame| frame.get(4).is_some_and(|first| first & 1 == 0)) {
-            let outcome = table.open_batch(&core::iter::once(frame.as_slice()).collect());
+            let outcome = table.open_batch(core::iter::once(frame.as_slice()).collect::<FrameBatch>().frames());
             let handed_up: Vec<(VmId, Vec<u8>)> = bench
                 .hear(&[&frame])
                 .into_iter()

@@ -113,14 +113,14 @@ impl ConnectionTable {
     /// Transmit path: VM by source address, then seal with its pairwise key.
     fn seal_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
         let frames = batch.to_core(py)?;
-        let outcome = py.detach(|| self.0.seal_batch(&frames));
+        let outcome = py.detach(|| self.0.seal_batch(frames.frames()));
         BatchResult::from_core(py, outcome)
     }
 
     /// Receive path: VM by destination address, replay check, open.
     fn open_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
         let frames = batch.to_core(py)?;
-        let outcome = py.detach(|| self.0.open_batch(&frames));
+        let outcome = py.detach(|| self.0.open_batch(frames.frames()));
         BatchResult::from_core(py, outcome)
     }
 

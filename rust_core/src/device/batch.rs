@@ -6,7 +6,7 @@ use super::connection_table::{ConnectionTable, Row};
 use super::drop_reason::DropReason;
 use super::receive::{Content, GroupRows, Passed, Receiver};
 use super::transmit::{self, Outgoing};
-use crate::frame_batch::FrameBatch;
+use crate::frame_batch::{FrameBatch, Frames};
 use crate::host_api::call::{Connection, ConnectionState, KeyScope};
 use crate::host_api::{CallError, TransmitDescriptor};
 use crate::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
@@ -61,7 +61,7 @@ impl ConnectionTable {
     }
 
     /// The transmit path: VM by source address, then sealed with its pairwise key. Sequence numbers stay as they are.
-    pub fn seal_batch(&mut self, frames: &FrameBatch) -> BatchOutcome {
+    pub fn seal_batch(&mut self, frames: Frames<'_>) -> BatchOutcome {
         let sealings: Vec<Sealing> = frames.iter().map(|frame| self.admit_to_seal(frame)).collect();
         let mut lengths = Vec::with_capacity(frames.len());
         for (sealing, frame) in sealings.iter().zip(frames.iter()) {
@@ -114,7 +114,7 @@ impl ConnectionTable {
 
     /// The receive path: VM by destination address, all checks, opened. A group frame is the first row's whose access
     /// point sent it: each frame has one answer.
-    pub fn open_batch(&mut self, frames: &FrameBatch) -> BatchOutcome {
+    pub fn open_batch(&mut self, frames: Frames<'_>) -> BatchOutcome {
         let mut receiver = Receiver::default();
         receiver.receive(self, frames, GroupRows::First);
         let mut out = BatchOutcome::default();
@@ -242,7 +242,7 @@ mod tests {
         for bssid in [Some(AP), None] {
             let mut table = table(bssid);
             let plain = [frame(true, AP, address(1)), frame(true, AP, address(9)), frame(true, AP, address(0))];
-            let sealed = table.seal_batch(&batch(&plain));
+            let sealed = table.seal_batch(batch(&plain).frames());
             assert_eq!(sealed.verdicts, [Ok(()), Err(DropReason::NoSuchVm), Ok(())]);
             assert_eq!(sealed.vms, [Some(VmId::new(1)), None, Some(VmId::new(0))]);
             assert_eq!(sealed.frames.frame(1), Some(&[][..]));
@@ -265,7 +265,7 @@ mod tests {
         key.key().seal(&plain, PacketNumber::from_low_bits(7), KeyId::from_low_bits(0), &mut sealed).unwrap();
         let mut for_another = sealed.clone();
         for_another[9] = 0;
-        let opened = table.open_batch(&batch(&[sealed.clone(), for_another, sealed, plain.clone()]));
+        let opened = table.open_batch(batch(&[sealed.clone(), for_another, sealed, plain.clone()]).frames());
         let (mic, replay, clear) = (DropReason::MicFailed, DropReason::Replay, DropReason::Unprotected);
         assert_eq!(opened.verdicts, [Ok(()), Err(mic), Err(replay), Err(clear)]);
         assert_eq!(opened.vms, [1, 0, 1, 1].map(|vm| Some(VmId::new(vm))));

@@ -259,7 +259,7 @@ impl AirStation for Device {
             self.counters.off_channel += frames.len() as u64;
             return;
         }
-        self.receiver.receive(&mut self.table, frames, GroupRows::All);
+        self.receiver.receive(&mut self.table, frames.frames(), GroupRows::All);
         for index in 0.. {
             let Some(outcome) = self.receiver.outcomes().get(index).copied() else { break };
             self.deliver(outcome, frames, reception, now);

@@ -9,7 +9,7 @@ use super::connection_table::{ConnectionTable, Row};
 use super::drop_reason::DropReason;
 use super::transmit::{EAPOL_ETHERTYPE, SUBTYPE_CONTENTION_FREE, SUBTYPE_NO_DATA, parse};
 use super::virtual_mac::DuplicateClass;
-use crate::frame_batch::FrameBatch;
+use crate::frame_batch::{FrameBatch, Frames};
 use crate::host_api::PacketClass;
 use crate::host_api::call::{ConnectionState, KeyScope};
 use crate::ids::{KeyId, MacAddr, PacketNumber, Tid, VrId};
@@ -127,7 +127,7 @@ struct Opening {
 
 impl Receiver {
     /// Takes a burst through all stages; the outcomes stand in [`outcomes`](Self::outcomes).
-    pub(crate) fn receive(&mut self, table: &mut ConnectionTable, frames: &FrameBatch, group: GroupRows) {
+    pub(crate) fn receive(&mut self, table: &mut ConnectionTable, frames: Frames<'_>, group: GroupRows) {
         self.arrivals.clear();
         self.outcomes.clear();
         self.opened.clear();
@@ -147,7 +147,7 @@ impl Receiver {
         &self.opened
     }
 
-    fn find_rows(&mut self, table: &ConnectionTable, frames: &FrameBatch) {
+    fn find_rows(&mut self, table: &ConnectionTable, frames: Frames<'_>) {
         let receiver = |frame: &[u8]| frame.get(4..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr);
         self.addresses.clear();
         self.addresses.extend(frames.iter().map(|frame| receiver(frame).unwrap_or_default()));
@@ -155,7 +155,7 @@ impl Receiver {
         table.rows_of(self.addresses.iter().copied(), &mut self.owners);
     }
 
-    fn admit(&mut self, table: &ConnectionTable, frames: &FrameBatch, group: GroupRows) {
+    fn admit(&mut self, table: &ConnectionTable, frames: Frames<'_>, group: GroupRows) {
         let arrivals = &mut self.arrivals;
         for (index, (frame, owner)) in frames.iter().zip(&self.owners).enumerate() {
             let mut arrive = |row: Option<VrId>, way| arrivals.push(Arrival { frame: index, row, way });
@@ -205,7 +205,7 @@ impl Receiver {
         }
     }
 
-    fn open(&mut self, table: &ConnectionTable, frames: &FrameBatch) {
+    fn open(&mut self, table: &ConnectionTable, frames: Frames<'_>) {
         let (mut octets, mut offsets) = core::mem::take(&mut self.opened).into_parts();
         octets.clear();
         offsets.truncate(1);
