@@ -4,7 +4,8 @@
 
 use polyradio_core::ids::{KeyId, PacketNumber};
 use polyradio_core::security::ccmp::{
-    Backend, CcmpKey, OpenError, OpenJob, Opened, SealError, SealJob, open_batch_with, seal_batch_with,
+    Backend, CcmpKey, HEADER_LENGTH, OpenError, OpenInPlaceJob, OpenJob, Opened, SealError, SealInPlaceJob, SealJob,
+    open_batch_with, open_in_place, seal_batch_with, seal_in_place,
 };
 
 const GUARD: usize = 32;
@@ -95,6 +96,63 @@ fn open(backend: Backend, frames: &[Frame], sealed: &[Vec<u8>]) -> Vec<(Result<O
     results.into_iter().zip(buffers).collect()
 }
 
+/// The same in one buffer a packet, with guards on both sides.
+fn seal_where_it_lies(backend: Backend, frames: &[Frame]) -> Vec<Vec<u8>> {
+    let buffer = |frame: &Frame| {
+        let room = GUARD + frame.key.mic_length();
+        [&[0xa5; GUARD + HEADER_LENGTH], &frame.mpdu[..], &vec![0xa5; room]].concat()
+    };
+    let mut buffers: Vec<Vec<u8>> = frames.iter().map(buffer).collect();
+    let mut jobs: Vec<SealInPlaceJob<'_>> = frames
+        .iter()
+        .zip(&mut buffers)
+        .map(|(frame, buffer)| {
+            let end = buffer.len() - GUARD;
+            let (key, buffer) = (&frame.key, &mut buffer[GUARD..end]);
+            let (packet_number, key_id) = (frame.number, KeyId::from_low_bits(1));
+            SealInPlaceJob { key, packet_number, key_id, buffer, result: Err(SealError::Truncated) }
+        })
+        .collect();
+    seal_in_place(backend, &mut jobs);
+    assert!(jobs.iter().all(|job| job.result.is_ok()));
+    buffers.into_iter().map(without_guards).collect()
+}
+
+fn open_where_it_lies(
+    backend: Backend,
+    frames: &[Frame],
+    sealed: &[Vec<u8>],
+) -> Vec<(Result<Opened, OpenError>, Vec<u8>)> {
+    let mut buffers: Vec<Vec<u8>> =
+        sealed.iter().map(|mpdu| [&[0xa5; GUARD], &mpdu[..], &[0xa5; GUARD]].concat()).collect();
+    let mut jobs: Vec<OpenInPlaceJob<'_>> = frames
+        .iter()
+        .zip(&mut buffers)
+        .map(|(frame, buffer)| {
+            let end = buffer.len() - GUARD;
+            OpenInPlaceJob { key: &frame.key, buffer: &mut buffer[GUARD..end], result: Err(OpenError::Truncated) }
+        })
+        .collect();
+    open_in_place(backend, &mut jobs);
+    let results: Vec<_> = jobs.iter().map(|job| job.result).collect();
+    let mpdu = |(buffer, frame): (Vec<u8>, &Frame)| {
+        without_guards(buffer)[HEADER_LENGTH..HEADER_LENGTH + frame.mpdu.len()].to_vec()
+    };
+    results.into_iter().zip(buffers.into_iter().zip(frames).map(mpdu)).collect()
+}
+
+fn without_guards(mut buffer: Vec<u8>) -> Vec<u8> {
+    let end = buffer.len() - GUARD;
+    assert_eq!((&buffer[..GUARD], &buffer[end..]), (&[0xa5; GUARD][..], &[0xa5; GUARD][..]), "guard octets");
+    buffer.truncate(end);
+    buffer.split_off(GUARD)
+}
+
+/// Octets of the MAC header of one of the forms that [`random_frame`] makes.
+fn header_length(mpdu: &[u8]) -> usize {
+    24 + usize::from(mpdu[0] == 0x88) * 2 + usize::from(mpdu[0] != 0xd0 && mpdu[1] == 3) * 6
+}
+
 fn compare(batches: u64, longest: u64) {
     eprintln!("seed {SEED:#x}; best backend here: {}", Backend::best().name());
     let mut random = Random::new(SEED ^ longest);
@@ -119,6 +177,22 @@ fn compare(batches: u64, longest: u64) {
         }
         for backend in Backend::ALL.into_iter().filter(|backend| backend.is_available()) {
             assert!(seal(backend, &frames) == expected, "{} seals batch {batch} otherwise", backend.name());
+            assert!(
+                seal_where_it_lies(backend, &frames) == expected,
+                "{} seals batch {batch} otherwise in place",
+                backend.name()
+            );
+            for (index, (result, plain)) in open_where_it_lies(backend, &frames, &tampered).into_iter().enumerate() {
+                let frame = &frames[index];
+                if is_tampered[index] {
+                    assert_eq!(result, Err(OpenError::MicFailed), "{} batch {batch} packet {index}", backend.name());
+                    let body = plain[header_length(&frame.mpdu)..].iter();
+                    assert!(body.into_iter().all(|octet| *octet == 0), "no plaintext stays");
+                } else {
+                    assert_eq!(result.unwrap().length, frame.mpdu.len());
+                    assert!(plain[..] == frame.mpdu[..], "{} batch {batch} packet {index} in place", backend.name());
+                }
+            }
             for (index, (result, plain)) in open(backend, &frames, &tampered).into_iter().enumerate() {
                 let frame = &frames[index];
                 if is_tampered[index] {
@@ -149,4 +223,5 @@ fn every_backend_agrees_on_the_longest_packets() {
 #[ignore = "takes minutes"]
 fn every_backend_agrees_on_a_hundred_thousand_batches() {
     compare(100_000, 2304);
+    compare(2000, 7935);
 }

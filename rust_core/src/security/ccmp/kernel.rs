@@ -1,9 +1,15 @@
-//! Which implementation does a batch, and how a batch is laid out for it.
+//! Which implementation does a batch, and how a group of packets is laid out for it.
 //!
-//! CCMP-128 packets with a body go to the best multi-packet kernel of this processor; what no kernel does (CCMP-256, empty
-//! bodies, other processors) goes one by one to `portable`. A backend can be forced, for tests and comparisons.
+//! Packets go to the best multi-packet kernel of this processor; what no kernel does (empty bodies, other processors) goes
+//! one by one to `portable`. A backend can be forced, for tests and comparisons.
 
-use super::layout::Aad;
+#[cfg(target_arch = "x86_64")]
+use super::{
+    batch,
+    job::{Job, Packet},
+    layout::Block,
+    x86, x86_512,
+};
 
 /// An implementation of the inner loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,64 +68,110 @@ impl Backend {
     }
 }
 
-/// One CCMP-128 packet as a kernel sees it: M = 8, L = 2, AAD of two blocks.
-pub(super) struct Packet<'a> {
-    /// The temporal key.
-    pub(super) key: &'a [u8; 16],
-    /// See [`super::layout::Layout::nonce`].
-    pub(super) nonce: [u8; 13],
-    /// See [`super::layout::Layout::aad`].
-    pub(super) aad: Aad,
-    /// What is read: plaintext or ciphertext.
-    pub(super) body: &'a [u8],
-    /// What is written, of the same length.
-    pub(super) out: &'a mut [u8],
-    /// The message integrity code, computed.
-    pub(super) mic: [u8; 8],
-    /// Where the rest of its job waits for it.
-    pub(super) ending: usize,
+/// A group of packets that a kernel does together, a lane each; lanes without a packet have length 0.
+#[cfg(target_arch = "x86_64")]
+#[repr(C, align(64))]
+pub(super) struct Lanes<const N: usize> {
+    /// B0 (RFC 3610 2.2).
+    pub(super) first: [Block; N],
+    /// B1 and B2.
+    pub(super) aad: [[Block; N]; 2],
+    /// The message integrity codes: what a kernel finds out.
+    pub(super) mic: [[u8; 16]; N],
+    pub(super) key: [*const u8; N],
+    pub(super) input: [*const u8; N],
+    pub(super) output: [*mut u8; N],
+    pub(super) length: [usize; N],
+    index: [u32; N],
+    count: usize,
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Packet<'_> {
-    /// B0 (RFC 3610 2.2): flags, nonce, length.
-    pub(super) fn first_block(&self) -> [u8; 16] {
-        let length = u16::try_from(self.body.len()).unwrap_or_default();
-        self.block(0x59, length)
-    }
-
-    /// A counter block (RFC 3610 2.3).
-    pub(super) fn counter_block(&self, counter: u16) -> [u8; 16] {
-        self.block(0x01, counter)
-    }
-
-    fn block(&self, flags: u8, last: u16) -> [u8; 16] {
-        let [n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12] = self.nonce;
-        let [high, low] = last.to_be_bytes();
-        [flags, n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, high, low]
-    }
-}
-
-/// True where a kernel can do a body of this length.
-pub(super) const fn takes(backend: Backend, body_length: usize) -> bool {
-    // Counters of two octets: 65535 blocks are more than a 16-bit length can fill.
-    !matches!(backend, Backend::Portable) && body_length > 0 && body_length <= u16::MAX as usize
-}
-
-/// Fills `out` and `mic` of every packet; `OPEN`: `body` is ciphertext.
-///
-/// Packets come back in another order: the longest first, so that lanes of a group end late and together.
-pub(super) fn run<const OPEN: bool>(backend: Backend, packets: &mut [Packet<'_>]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let mut order: Vec<&mut Packet<'_>> = packets.iter_mut().collect();
-        let blocks = |packet: &Packet<'_>| (packet.body.len() - 1) / 16;
-        let lengths_differ = order.windows(2).any(|pair| matches!(pair, [a, b] if blocks(a) != blocks(b)));
-        if lengths_differ {
-            order.sort_by_key(|packet| core::cmp::Reverse(blocks(packet)));
+impl<const N: usize> Lanes<N> {
+    pub(super) fn new() -> Self {
+        let nowhere = NOWHERE.0.as_ptr();
+        Self {
+            first: [[0; 2]; N],
+            aad: [[[0; 2]; N]; 2],
+            mic: [[0; 16]; N],
+            key: [nowhere; N],
+            input: [nowhere; N],
+            output: [core::ptr::null_mut(); N],
+            length: [0; N],
+            index: [0; N],
+            count: 0,
         }
-        super::x86::run::<OPEN>(backend, &mut order);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (backend, packets);
+
+    pub(super) fn clear(&mut self) {
+        self.length = [0; N];
+        self.key = [NOWHERE.0.as_ptr(); N];
+        self.count = 0;
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see job")]
+    pub(super) fn push(&mut self, index: u32, packet: Packet) {
+        let lane = self.count;
+        let places = (self.first.get_mut(lane), self.index.get_mut(lane), self.length.get_mut(lane));
+        let (Some(first), Some(number), Some(length)) = places else { return };
+        (*first, *number, *length) = (packet.first, index, packet.length);
+        for (aad, block) in self.aad.iter_mut().zip(packet.aad) {
+            if let Some(aad) = aad.get_mut(lane) {
+                *aad = block;
+            }
+        }
+        let places = (self.key.get_mut(lane), self.input.get_mut(lane), self.output.get_mut(lane));
+        if let (Some(key), Some(input), Some(output)) = places {
+            (*key, *input, *output) = (packet.key, packet.input, packet.output);
+        }
+        self.count += 1;
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.count == N
+    }
+
+    /// Of each packet: the number that it was pushed with, octets of its body, its code.
+    pub(super) fn done(&self) -> impl Iterator<Item = (u32, usize, &[u8; 16])> {
+        let codes = self.index.iter().zip(self.length).zip(&self.mic);
+        codes.take(self.count).map(|((index, length), mic)| (*index, length, mic))
+    }
+}
+
+/// Keys of lanes without a packet.
+#[cfg(target_arch = "x86_64")]
+static NOWHERE: Nowhere = Nowhere([0; 64]);
+
+#[cfg(target_arch = "x86_64")]
+#[repr(align(64))]
+struct Nowhere([u8; 64]);
+
+/// Multi-packet CCM: encrypts or decrypts the bodies of a group and finds out their integrity codes.
+#[cfg(target_arch = "x86_64")]
+pub(super) trait Kernel<const N: usize> {
+    /// Takes lanes in any order; those that are sorted, the longest first, take the least time.
+    fn run(&mut self, opens: bool, lanes: &mut Lanes<N>);
+}
+
+/// Takes packets, in that order, through the kernel of a backend that is available.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn run<'k, J: Job<'k>>(backend: Backend, is_256: bool, jobs: &mut [J], order: &[u32]) {
+    match (backend, is_256) {
+        _ if order.is_empty() => {}
+        (Backend::Vaes512, false) => batch::run_groups(&mut x86_512::Vaes512::<10>::new(), jobs, order),
+        (Backend::Vaes512, true) => batch::run_groups(&mut x86_512::Vaes512::<14>::new(), jobs, order),
+        (Backend::Vaes256, false) => batch::run_groups(&mut x86::Vaes256::<10>::new(), jobs, order),
+        (Backend::Vaes256, true) => batch::run_groups(&mut x86::Vaes256::<14>::new(), jobs, order),
+        (Backend::AesNi | Backend::Portable, false) => {
+            batch::run_groups(&mut x86::AesNi::<10>::new(), jobs, order);
+        }
+        (Backend::AesNi | Backend::Portable, true) => {
+            batch::run_groups(&mut x86::AesNi::<14>::new(), jobs, order);
+        }
+    }
 }

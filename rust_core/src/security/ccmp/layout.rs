@@ -1,18 +1,31 @@
-//! Where the parts of a protectable MPDU lie, and what of them is authenticated: AAD and nonce.
+//! Where the parts of a protectable MPDU lie, and what of them is authenticated: B0 with the nonce, and the AAD.
 //!
-//! Works on raw octets, once per frame, for that is what the kernels want; [`crate::wire`] has the readable form.
+//! Once per frame and in front of every kernel, so it works on eight octets at a time: the blocks of CCM are made from
+//! the header by masks and shifts, without going through its fields. [`crate::wire`] has the readable form.
+
+#![expect(clippy::inline_always, reason = "see job: its parts stay in registers")]
 
 use crate::ids::{PacketNumber, Tid};
 use crate::security::replay::ReplayClass;
 
-/// The fields of a MAC header that CCMP looks at.
+/// A block of AES: its octets as two little-endian words.
+pub(super) type Block = [u64; 2];
+
+/// What CCMP needs of a MAC header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    frame_control: [u8; 2],
-    addresses: [u8; 18],
-    fragment: u8,
-    address4: Option<[u8; 6]>,
-    qos: Option<u8>,
+    /// The first 24 octets, little-endian.
+    words: [u64; 3],
+    /// The bits of Frame Control that are authenticated.
+    control_mask: u64,
+    /// Priority, and whether it is a management frame: the first octet of the nonce.
+    nonce_flags: u64,
+    /// The first octet of QoS Control, 0 where there is none, and how far behind Address 3 it stands, in bits.
+    qos: u64,
+    qos_place: u32,
+    /// The 48 bits of Address 4, little-endian, 0 where there is none.
+    address4: u64,
+    aad_length: u64,
     header_length: usize,
 }
 
@@ -27,31 +40,83 @@ pub(super) enum LayoutError {
 
 impl Layout {
     /// Reads the MAC header of a data or management frame (IEEE 802.11-2020 9.3.2.1 and 9.3.3.1).
+    #[inline(always)]
     pub(super) fn of(mpdu: &[u8]) -> Result<Self, LayoutError> {
-        let [kind, flags] = *mpdu.first_chunk().ok_or(LayoutError::Truncated)?;
-        let is_data = match kind & 0b1111 {
-            // Type and protocol version in one: a PV1 frame means something else by these bits.
-            0b1000 => true,
-            0b0000 => false,
-            _ => return Err(LayoutError::Unsupported),
+        let Some((fixed, rest)) = mpdu.split_first_chunk::<24>() else { return Err(Self::why_none(mpdu)) };
+        let words = words(fixed);
+        let control = words[0];
+        // Type and protocol version in one: a PV1 frame means something else by these bits.
+        if control & (TYPE_AND_VERSION & !TYPE_DATA) != 0 {
+            return Err(LayoutError::Unsupported);
+        }
+        if control & ORDER != 0 || control & (TYPE_DATA | DS_BITS) == TYPE_DATA | DS_BITS {
+            return Self::optional_fields(control, rest).map(|optional| Self::with_optional_fields(words, optional));
+        }
+        let plain = Self {
+            words,
+            control_mask: MANAGEMENT_MASK,
+            nonce_flags: NONCE_MANAGEMENT,
+            qos: 0,
+            qos_place: 0,
+            address4: 0,
+            aad_length: 22,
+            header_length: 24,
         };
-        let (fixed, rest) = mpdu.split_first_chunk::<24>().ok_or(LayoutError::Truncated)?;
-        let [_, _, _, _, addresses @ .., sequence_low, _] = *fixed;
-        let has_address4 = is_data && flags & DS_BITS == DS_BITS;
-        let has_qos = is_data && kind & QOS_SUBTYPE != 0;
-        let has_ht_control = flags & ORDER != 0 && (has_qos || !is_data);
-
-        let (address4, rest) = take::<6>(has_address4, rest)?;
-        let (qos, rest) = take::<2>(has_qos, rest)?;
-        let (_, rest) = take::<4>(has_ht_control, rest)?;
-        Ok(Self {
-            frame_control: [kind, flags],
-            addresses,
-            fragment: sequence_low & 0x0f,
-            address4,
-            qos: qos.map(|[low, _]| low),
-            header_length: mpdu.len() - rest.len(),
+        Ok(match control & (TYPE_DATA | QOS_SUBTYPE) {
+            QOS_DATA => {
+                let [qos, _, ..] = *rest else { return Err(LayoutError::Truncated) };
+                let qos = u64::from(qos);
+                let nonce_flags = qos & u64::from(TID);
+                Self { control_mask: QOS_DATA_MASK, nonce_flags, qos, aad_length: 24, header_length: 26, ..plain }
+            }
+            TYPE_DATA => Self { control_mask: DATA_MASK, nonce_flags: 0, ..plain },
+            _ => plain,
         })
+    }
+
+    #[inline(always)]
+    fn with_optional_fields(words: [u64; 3], optional: u64) -> Self {
+        let (is_data, has_qos) = (words[0] & TYPE_DATA != 0, words[0] & QOS_DATA == QOS_DATA);
+        let has_address4 = is_data && words[0] & DS_BITS == DS_BITS;
+        let qos = optional >> 48 & 0xff;
+        Self {
+            words,
+            control_mask: match (is_data, has_qos) {
+                (true, true) => QOS_DATA_MASK,
+                (true, false) => DATA_MASK,
+                (false, _) => MANAGEMENT_MASK,
+            },
+            nonce_flags: if is_data { qos & u64::from(TID) } else { NONCE_MANAGEMENT },
+            qos,
+            qos_place: if has_address4 { 48 } else { 0 },
+            address4: optional & ADDRESS,
+            aad_length: 22 + if has_address4 { 6 } else { 0 } + if has_qos { 2 } else { 0 },
+            header_length: 24 + usize::from(optional.to_le_bytes()[7]),
+        }
+    }
+
+    /// Address 4, the first octet of QoS Control, and how many octets they and HT Control have, in one word: returned by
+    /// memory, the fields would cost every frame, not only those that have them.
+    #[cold]
+    #[inline(never)]
+    fn optional_fields(control: u64, rest: &[u8]) -> Result<u64, LayoutError> {
+        let is_data = control & TYPE_DATA != 0;
+        let has_qos = control & QOS_DATA == QOS_DATA;
+        let has_ht_control = control & ORDER != 0 && (has_qos || !is_data);
+        let length = rest.len();
+        let ([a, b, c, d, e, f], rest) = take::<6>(is_data && control & DS_BITS == DS_BITS, rest)?;
+        let ([qos, _], rest) = take::<2>(has_qos, rest)?;
+        let ([..], rest) = take::<4>(has_ht_control, rest)?;
+        let length = u8::try_from(length - rest.len()).unwrap_or_default();
+        Ok(u64::from_le_bytes([a, b, c, d, e, f, qos, length]))
+    }
+
+    #[cold]
+    fn why_none(mpdu: &[u8]) -> LayoutError {
+        match mpdu {
+            [kind, _, ..] if u64::from(*kind) & (TYPE_AND_VERSION & !TYPE_DATA) != 0 => LayoutError::Unsupported,
+            _ => LayoutError::Truncated,
+        }
     }
 
     /// Octets of the MAC header, QoS Control and HT Control included.
@@ -59,127 +124,109 @@ impl Layout {
         self.header_length
     }
 
+    /// Copies the MAC header to the start of `out`, with the Protected Frame bit; nothing where there is no room.
+    #[inline(always)]
+    pub(super) fn emit_protected(&self, mpdu: &[u8], out: &mut [u8]) {
+        let [start, addresses, end] = self.words;
+        if let Some((fixed, rest)) = out.split_first_chunk_mut::<24>() {
+            for (octets, word) in fixed.as_chunks_mut::<8>().0.iter_mut().zip([start | PROTECTED_BIT, addresses, end]) {
+                *octets = word.to_le_bytes();
+            }
+            match (mpdu.get(24..self.header_length), rest.get_mut(..self.header_length - 24)) {
+                (Some([]), _) => {}
+                (Some([a, b]), Some([to_a, to_b])) => (*to_a, *to_b) = (*a, *b),
+                (Some(from), Some(to)) => to.copy_from_slice(from),
+                _ => {}
+            }
+        }
+    }
+
     /// The Protected Frame bit.
     pub(super) const fn is_protected(&self) -> bool {
-        self.frame_control[1] & PROTECTED != 0
+        self.words[0] & PROTECTED_BIT != 0
     }
 
     /// Which replay counter the frame is measured by.
     pub(super) fn replay_class(&self) -> ReplayClass {
-        if self.is_data() { ReplayClass::Priority(self.priority()) } else { ReplayClass::Management }
-    }
-
-    /// Additional authentication data (IEEE 802.11-2020 12.5.3.3.3). HT Control is no part of it.
-    pub(super) fn aad(&self, spp_amsdu: bool) -> Aad {
-        let [mut kind, mut flags] = self.frame_control;
-        if self.is_data() {
-            kind &= !SUBTYPE_LOW_BITS;
+        match self.words[0] & TYPE_DATA {
+            0 => ReplayClass::Management,
+            _ => ReplayClass::Priority(Tid::from_low_bits(self.nonce_flags.to_le_bytes()[0])),
         }
-        flags = flags & !(RETRY | POWER_MANAGEMENT | MORE_DATA) | PROTECTED;
-        if self.qos.is_some() {
-            flags &= !ORDER;
-        }
-        let mut aad = Aad { octets: [0; 30], length: 22 };
-        let Aad { octets, length } = &mut aad;
-        let (fixed, optional) = octets.split_at_mut(22);
-        fixed.copy_from_slice(&concatenate([kind, flags], &self.addresses, [self.fragment, 0]));
-        let qos = self.qos.map(|qos| [qos & if spp_amsdu { TID | AMSDU_PRESENT } else { TID }, 0]);
-        if let Some((field, rest)) = optional.split_first_chunk_mut::<6>() {
-            match (self.address4, qos, rest) {
-                (None, None, _) => {}
-                (None, Some([tid, _]), _) => {
-                    *field = [tid, 0, 0, 0, 0, 0];
-                    *length = 24;
-                }
-                (Some(address4), None, _) => {
-                    *field = address4;
-                    *length = 28;
-                }
-                (Some(address4), Some(qos), rest) => {
-                    *field = address4;
-                    rest.copy_from_slice(&qos);
-                    *length = 30;
-                }
-            }
-        }
-        aad
     }
 
-    /// Nonce flags, transmitter address, packet number (IEEE 802.11-2020 12.5.3.3.4).
-    pub(super) fn nonce(&self, number: PacketNumber) -> [u8; 13] {
-        let management = if self.is_data() { 0 } else { NONCE_MANAGEMENT };
-        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = self.addresses;
-        let [pn5, pn4, pn3, pn2, pn1, pn0] = number.to_be_octets();
-        [self.priority().value() | management, a, b, c, d, e, f, pn5, pn4, pn3, pn2, pn1, pn0]
+    /// B1 and B2 (RFC 3610 2.2) of the additional authentication data (IEEE 802.11-2020 12.5.3.3.3): its length, the
+    /// AAD, zeros. HT Control is no part of it.
+    #[inline(always)]
+    pub(super) fn aad(&self, spp_amsdu: bool) -> [Block; 2] {
+        let [start, addresses, end] = self.words;
+        let control = start & self.control_mask | PROTECTED_BIT;
+        let qos = self.qos & if spp_amsdu { u64::from(TID | AMSDU_PRESENT) } else { u64::from(TID) };
+        let first = self.aad_length << 8 | control << 16 | start & ADDRESS1_START;
+        [[first, addresses], [end & ADDRESS3_AND_FRAGMENT, self.address4 | qos << self.qos_place]]
     }
 
-    const fn is_data(&self) -> bool {
-        self.frame_control[0] & TYPE_DATA != 0
-    }
-
-    fn priority(&self) -> Tid {
-        Tid::from_low_bits(self.qos.unwrap_or_default())
+    /// B0 (RFC 3610 2.2) for a code of `mic_length` octets: flags, nonce, length of the body. The nonce (IEEE
+    /// 802.11-2020 12.5.3.3.4) is its octets 1 to 13.
+    #[inline(always)]
+    pub(super) fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
+        let flags = if mic_length == 8 { FLAGS_M8 } else { FLAGS_M16 };
+        let transmitter = self.words[1] & !0xffff;
+        [transmitter | self.nonce_flags << 8 | flags, (number.value() << 16).swap_bytes() | end_of_block(body_length)]
     }
 }
 
-/// 22, 24, 28 or 30 octets.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Aad {
-    octets: [u8; 30],
-    length: usize,
+/// A counter block (RFC 3610 2.3) from B0.
+pub(super) const fn counter_block(first: Block, counter: u16) -> Block {
+    [first[0] & !0xff | 1, first[1] & 0x0000_ffff_ffff_ffff | end_of_block(counter)]
 }
 
-impl Aad {
-    /// The octets.
-    pub(super) fn as_slice(&self) -> &[u8] {
-        self.octets.get(..self.length).unwrap_or_default()
-    }
-
-    /// B1 and B2 (RFC 3610 2.2): the length of the AAD, the AAD, zeros.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn blocks(&self) -> [[u8; 16]; 2] {
-        let mut blocks = [[0; 16]; 2];
-        let [first, second] = &mut blocks;
-        let (one, two) = self.octets.split_at(14);
-        let [.., high, low] = self.length.to_be_bytes();
-        let (length, rest) = first.split_at_mut(2);
-        length.copy_from_slice(&[high, low]);
-        rest.copy_from_slice(one);
-        second.copy_from_slice(two);
-        blocks
-    }
+/// A number of two octets, big-endian, at the end of a block.
+const fn end_of_block(number: u16) -> u64 {
+    (number as u64).swap_bytes()
 }
 
-fn concatenate(control: [u8; 2], addresses: &[u8; 18], sequence: [u8; 2]) -> [u8; 22] {
-    let mut octets = [0; 22];
-    let (first, rest) = octets.split_at_mut(2);
-    let (middle, last) = rest.split_at_mut(18);
-    first.copy_from_slice(&control);
-    middle.copy_from_slice(addresses);
-    last.copy_from_slice(&sequence);
-    octets
+fn words(octets: &[u8; 24]) -> [u64; 3] {
+    let mut words = [0; 3];
+    for (word, octets) in words.iter_mut().zip(octets.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*octets);
+    }
+    words
+}
+
+fn take<const N: usize>(present: bool, rest: &[u8]) -> Result<([u8; N], &[u8]), LayoutError> {
+    if !present {
+        return Ok(([0; N], rest));
+    }
+    rest.split_first_chunk().map(|(field, rest)| (*field, rest)).ok_or(LayoutError::Truncated)
 }
 
 /// The Protected Frame bit, in the second octet of Frame Control.
 pub(super) const PROTECTED: u8 = 1 << 6;
 
-type Taken<'a, const N: usize> = (Option<[u8; N]>, &'a [u8]);
-
-fn take<const N: usize>(present: bool, rest: &[u8]) -> Result<Taken<'_, N>, LayoutError> {
-    if !present {
-        return Ok((None, rest));
-    }
-    rest.split_first_chunk().map(|(field, rest)| (Some(*field), rest)).ok_or(LayoutError::Truncated)
-}
-
-const TYPE_DATA: u8 = 1 << 3;
-const SUBTYPE_LOW_BITS: u8 = 0b0111 << 4;
-const QOS_SUBTYPE: u8 = 1 << 7;
-const DS_BITS: u8 = 0b11;
-const RETRY: u8 = 1 << 3;
-const POWER_MANAGEMENT: u8 = 1 << 4;
-const MORE_DATA: u8 = 1 << 5;
-const ORDER: u8 = 1 << 7;
+// Frame Control as a little-endian number.
+const TYPE_AND_VERSION: u64 = 0b1111;
+const TYPE_DATA: u64 = 1 << 3;
+const SUBTYPE_LOW_BITS: u64 = 0b0111 << 4;
+const QOS_SUBTYPE: u64 = 1 << 7;
+const QOS_DATA: u64 = TYPE_DATA | QOS_SUBTYPE;
+const DS_BITS: u64 = 0b11 << 8;
+const RETRY: u64 = 1 << 11;
+const POWER_MANAGEMENT: u64 = 1 << 12;
+const MORE_DATA: u64 = 1 << 13;
+const PROTECTED_BIT: u64 = 1 << 14;
+const ORDER: u64 = 1 << 15;
+const MANAGEMENT_MASK: u64 = 0xffff & !(RETRY | POWER_MANAGEMENT | MORE_DATA);
+const DATA_MASK: u64 = MANAGEMENT_MASK & !SUBTYPE_LOW_BITS;
+const QOS_DATA_MASK: u64 = DATA_MASK & !ORDER;
+/// Its first four octets, in the first word of the header.
+const ADDRESS1_START: u64 = 0xffff_ffff_0000_0000;
+/// In the third word of the header; the sequence number is not authenticated.
+const ADDRESS3_AND_FRAGMENT: u64 = 0x000f_ffff_ffff_ffff;
+/// An address as the low bits of a word.
+const ADDRESS: u64 = 0x0000_ffff_ffff_ffff;
 const TID: u8 = 0x0f;
 const AMSDU_PRESENT: u8 = 1 << 7;
-const NONCE_MANAGEMENT: u8 = 1 << 4;
+const NONCE_MANAGEMENT: u64 = 1 << 4;
+/// There is AAD, the code has 8 or 16 octets, lengths have two.
+const FLAGS_M8: u64 = 0x59;
+const FLAGS_M16: u64 = 0x79;

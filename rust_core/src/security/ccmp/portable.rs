@@ -6,7 +6,7 @@ use ccm::aead::inout::InOutBuf;
 use ccm::consts::{U8, U13, U16};
 use ccm::{Ccm, KeyInit};
 
-use super::layout::Aad;
+use super::layout::Block;
 
 /// An expanded key; the `aes` crate wipes it when dropped.
 pub(super) enum Schedule {
@@ -14,6 +14,29 @@ pub(super) enum Schedule {
     Ccmp128(Ccm<Aes128Enc, U8, U13>),
     /// M = 16.
     Ccmp256(Ccm<Aes256Enc, U16, U13>),
+}
+
+/// Nonce and AAD, from the blocks that the kernels take.
+pub(super) struct Header {
+    nonce: [u8; 13],
+    aad: [u8; 32],
+}
+
+impl Header {
+    /// From B0, B1 and B2.
+    pub(super) fn of(first: Block, aad: [Block; 2]) -> Self {
+        let [_flags, nonce @ .., _, _] = octets(first);
+        let mut blocks = [0; 32];
+        let (one, two) = blocks.split_at_mut(16);
+        one.copy_from_slice(&octets(aad[0]));
+        two.copy_from_slice(&octets(aad[1]));
+        Self { nonce, aad: blocks }
+    }
+
+    fn aad(&self) -> &[u8] {
+        let [high, low, rest @ ..] = &self.aad;
+        rest.get(..usize::from(u16::from_be_bytes([*high, *low]))).unwrap_or_default()
+    }
 }
 
 impl Schedule {
@@ -27,59 +50,35 @@ impl Schedule {
         Self::Ccmp256(Ccm::new(key.into()))
     }
 
-    /// Octets of the message integrity code.
-    pub(super) const fn mic_length(&self) -> usize {
+    /// Encrypts the body, and says its code; `None` where the lengths do not fit. A code of 8 octets is padded.
+    pub(super) fn seal(&self, header: &Header, body: InOutBuf<'_, '_, u8>) -> Option<[u8; 16]> {
         match self {
-            Self::Ccmp128(_) => 8,
-            Self::Ccmp256(_) => 16,
+            Self::Ccmp128(ccm) => seal(ccm, header, body),
+            Self::Ccmp256(ccm) => seal(ccm, header, body),
         }
     }
 
-    /// Encrypts `body` into `out`, of the same length, and fills `mic`; false where the lengths do not fit.
-    pub(super) fn seal(&self, nonce: &[u8; 13], aad: &Aad, body: &[u8], out: &mut [u8], mic: &mut [u8]) -> bool {
+    /// Decrypts the body; false where `mic` is wrong: then the caller wipes what was written.
+    pub(super) fn open(&self, header: &Header, body: InOutBuf<'_, '_, u8>, mic: &[u8]) -> bool {
         match self {
-            Self::Ccmp128(ccm) => seal(ccm, nonce, aad, body, out, mic),
-            Self::Ccmp256(ccm) => seal(ccm, nonce, aad, body, out, mic),
+            Self::Ccmp128(ccm) => open(ccm, header, body, mic),
+            Self::Ccmp256(ccm) => open(ccm, header, body, mic),
         }
-    }
-
-    /// Decrypts `body` into `out`, of the same length; false, and zeros in `out`, where `mic` is wrong.
-    pub(super) fn open(&self, nonce: &[u8; 13], aad: &Aad, body: &[u8], out: &mut [u8], mic: &[u8]) -> bool {
-        let is_right = match self {
-            Self::Ccmp128(ccm) => open(ccm, nonce, aad, body, out, mic),
-            Self::Ccmp256(ccm) => open(ccm, nonce, aad, body, out, mic),
-        };
-        if !is_right {
-            // The crate does so itself; this one is not optimised away when nobody looks at `out` any more.
-            zeroize::Zeroize::zeroize(out);
-        }
-        is_right
     }
 }
 
-fn seal<C: AeadInOut<NonceSize = U13>>(
-    ccm: &C,
-    nonce: &[u8; 13],
-    aad: &Aad,
-    body: &[u8],
-    out: &mut [u8],
-    mic: &mut [u8],
-) -> bool {
-    let Ok(buffer) = InOutBuf::new(body, out) else { return false };
-    let Ok(tag) = ccm.encrypt_inout_detached(nonce.into(), aad.as_slice(), buffer) else { return false };
-    let fits = tag.len() == mic.len();
+fn seal<C: AeadInOut<NonceSize = U13>>(ccm: &C, header: &Header, body: InOutBuf<'_, '_, u8>) -> Option<[u8; 16]> {
+    let tag = ccm.encrypt_inout_detached((&header.nonce).into(), header.aad(), body).ok()?;
+    let mut mic = [0; 16];
     mic.iter_mut().zip(tag).for_each(|(to, from)| *to = from);
-    fits
+    Some(mic)
 }
 
-fn open<C: AeadInOut<NonceSize = U13>>(
-    ccm: &C,
-    nonce: &[u8; 13],
-    aad: &Aad,
-    body: &[u8],
-    out: &mut [u8],
-    mic: &[u8],
-) -> bool {
-    let (Ok(buffer), Ok(tag)) = (InOutBuf::new(body, out), mic.try_into()) else { return false };
-    ccm.decrypt_inout_detached(nonce.into(), aad.as_slice(), buffer, tag).is_ok()
+fn open<C: AeadInOut<NonceSize = U13>>(ccm: &C, header: &Header, body: InOutBuf<'_, '_, u8>, mic: &[u8]) -> bool {
+    let Ok(tag) = mic.try_into() else { return false };
+    ccm.decrypt_inout_detached((&header.nonce).into(), header.aad(), body, tag).is_ok()
+}
+
+fn octets([low, high]: Block) -> [u8; 16] {
+    (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
 }

@@ -57,17 +57,33 @@ fn the_example_of_the_standard_is_sealed_and_opened() {
     assert_eq!(seal(&key(), &opened), sealed, "the Protected Frame bit need not be set before");
 }
 
+/// The AAD, out of B1 and B2.
+fn aad(layout: &Layout, spp_amsdu: bool) -> Vec<u8> {
+    let blocks = layout.aad(spp_amsdu);
+    let octets: Vec<u8> = blocks.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+    let length = usize::from(octets[0]) << 8 | usize::from(octets[1]);
+    assert!(octets[2 + length..].iter().all(|octet| *octet == 0), "zeros behind it");
+    octets[2..2 + length].to_vec()
+}
+
+/// The nonce, out of B0.
+fn nonce(layout: &Layout) -> Vec<u8> {
+    let block: Vec<u8> = layout.first_block(NUMBER, 8, 0x1234).iter().flat_map(|word| word.to_le_bytes()).collect();
+    assert_eq!((block[0], &block[14..]), (0x59, &[0x12, 0x34][..]));
+    block[1..14].to_vec()
+}
+
 #[test]
 fn associated_data_masks_what_may_change_on_the_way() {
     let layout = Layout::of(&full_frame()).unwrap();
     assert_eq!(layout.header_length(), 36);
-    let aad = layout.aad(false).as_slice().to_vec();
+    let masked = aad(&layout, false);
     // Subtype bits 4 to 6, Retry, Power Management, More Data and Order are 0, Protected Frame is 1.
-    assert_eq!(aad[..2], [0x88, 0x43]);
-    assert_eq!(aad[2..20], full_frame()[4..22]);
-    assert_eq!(aad[20..], [0, 0, 4, 4, 4, 4, 4, 4, 0x05, 0]);
-    assert_eq!(layout.aad(true).as_slice()[28..], [0x85, 0]);
-    assert_eq!(layout.nonce(NUMBER)[..7], [5, 0x50, 0x30, 0xf1, 0x84, 0x44, 0x08]);
+    assert_eq!(masked[..2], [0x88, 0x43]);
+    assert_eq!(masked[2..20], full_frame()[4..22]);
+    assert_eq!(masked[20..], [0, 0, 4, 4, 4, 4, 4, 4, 0x05, 0]);
+    assert_eq!(aad(&layout, true)[28..], [0x85, 0]);
+    assert_eq!(nonce(&layout)[..7], [5, 0x50, 0x30, 0xf1, 0x84, 0x44, 0x08]);
 }
 
 #[test]
@@ -83,11 +99,11 @@ fn all_header_forms_have_their_length_of_associated_data() {
         ([0xd0, 0x00], 24, 22),
         ([0xd0, 0x80], 28, 22),
     ];
-    for (frame_control, header, aad) in forms {
+    for (frame_control, header, length) in forms {
         let mut frame = vec![0; header];
         frame[..2].copy_from_slice(&frame_control);
         let layout = Layout::of(&frame).unwrap();
-        assert_eq!((layout.header_length(), layout.aad(false).as_slice().len()), (header, aad), "{frame_control:02x?}");
+        assert_eq!((layout.header_length(), aad(&layout, false).len()), (header, length), "{frame_control:02x?}");
         frame.pop();
         assert_eq!(Layout::of(&frame).err(), Some(LayoutError::Truncated));
     }
@@ -99,8 +115,8 @@ fn management_frames_keep_their_subtype_and_say_so_in_the_nonce() {
     frame[..2].copy_from_slice(&[0xd0, 0xb8]);
     frame.extend_from_slice(&[0; 4]);
     let layout = Layout::of(&frame).unwrap();
-    assert_eq!(layout.aad(false).as_slice()[..2], [0xd0, 0xc0], "Order stays where there is no QoS Control");
-    assert_eq!(layout.nonce(NUMBER)[0], 0x10);
+    assert_eq!(aad(&layout, false)[..2], [0xd0, 0xc0], "Order stays where there is no QoS Control");
+    assert_eq!(nonce(&layout)[0], 0x10);
     assert_eq!(layout.replay_class(), ReplayClass::Management);
 }
 

@@ -1,14 +1,16 @@
 //! Multi-packet CCM on x86-64: several packets in flight hide the latency of the AES instructions.
 //!
 //! A packet alone is a chain: each block of its CBC-MAC waits for the one before. So a vector holds the same block index
-//! of one (AES-NI), two (VAES) or four (VAES with AVX-512) packets, each lane under its own key, and four vectors run
-//! together: MAC and counter block share each round-key load. XORs are folded into the last round:
-//! `aesenclast(x, rk10 ^ data)` is the ciphertext, `aesenclast(m, rk10 ^ rk0 ^ data)` the next MAC input. Round keys are
-//! expanded on the fly, straight into the vectors' layout, so that a key costs 16 octets of memory traffic.
+//! of one packet (AES-NI) or two (VAES on 256-bit registers), each lane under its own key, and four vectors run together:
+//! MAC and counter block share each round-key load. XORs are folded into the last round: `aesenclast(x, rk10 ^ data)` is
+//! the ciphertext, `aesenclast(m, rk10 ^ rk0 ^ data)` the next MAC input. Round keys are expanded on the fly, straight
+//! into the vectors' layout, so that a key costs 16 octets of memory traffic (32 of CCMP-256).
 //!
-//! The only file with `unsafe` in this crate. JUSTIFICATION: the instructions are reachable by intrinsics alone, and a
-//! bounds check for each block of each lane costs more than the block; the benchmark of `seal_batch` shows the gain over
-//! `portable`. No branch and no address depends on a key or on data: lengths alone decide.
+//! With `x86_512` and `x86_limit` the only files with `unsafe` in the way of a frame. JUSTIFICATION: the instructions are
+//! reachable by intrinsics and assembler alone, and a bounds check for each block of each lane costs more than the block;
+//! `cargo bench --bench ccmp` shows the gain over `portable`. The rounds are assembler because LLVM makes a chain at a
+//! time from intrinsics and spills round keys, which costs 1.3 times the time at 1500 octets (measured on AMD Zen 5); here
+//! MAC and counter chains take turns. No branch and no address depends on a key or on data: lengths alone decide.
 
 #![expect(unsafe_code, reason = "SIMD intrinsics; see the module's JUSTIFICATION")]
 #![expect(
@@ -16,282 +18,422 @@
     reason = "constant indices and lanes below the group's size; unrolled and unchecked"
 )]
 
+use core::arch::asm;
 use core::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128, _mm_loadu_si128,
-    _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_aesenc_epi128, _mm256_aesenclast_epi128,
-    _mm256_and_si256, _mm256_bslli_epi128, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_shuffle_epi8,
-    _mm256_storeu_si256, _mm256_xor_si256, _mm512_aesenc_epi128, _mm512_aesenclast_epi128, _mm512_and_si512,
-    _mm512_bslli_epi128, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_storeu_si512,
-    _mm512_xor_si512,
+    __m128i, __m256i, _mm_add_epi32, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128, _mm_loadu_si128,
+    _mm_or_si128, _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32,
+    _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_castsi128_si256, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32,
+    _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
 use zeroize::Zeroize;
 
-use super::kernel::{Backend, Packet};
-use super::x86_stretch;
+use super::kernel::{Kernel, Lanes};
+use super::layout::{Block, counter_block};
 
 /// Vectors that run together: four MAC chains and four counter chains fill latency times throughput.
-pub(super) const VECTORS: usize = 4;
+const VECTORS: usize = 4;
 const BLOCK: usize = 16;
-const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
+/// FIPS 197 5.2.
+pub(super) const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
+/// Shuffles the last word of a block, rotated, into all four.
+pub(super) const ROTATED_LAST_WORD: i32 = 0x0c0f_0e0d;
+/// The same, not rotated.
+pub(super) const LAST_WORD: i32 = 0x0f0e_0d0c;
+/// Turns the little-endian number in a lane's first four octets into the last two octets of its block, big-endian.
+pub(super) const COUNTER_AT_END: [i32; 4] = [-0x7f7f_7f80, -0x7f7f_7f80, -0x7f7f_7f80, 0x0001_8080];
 
-/// What a group works on: a block for each lane.
+/// Sixteen octets of each, to be read from any place between.
 #[repr(C, align(64))]
-struct Blocks<const LANES: usize>([[u8; BLOCK]; LANES]);
+struct Sliding([[u8; BLOCK]; 3]);
 
-/// Where lanes that have ended go on reading and writing: as long as the longest body.
-struct Parking(Vec<u8>);
+const NONE: [u8; BLOCK] = [0x80; BLOCK];
+/// Shuffles the last octets of a block to its start (from `32 - count` on), or the first ones to its end (from `count`
+/// on); zeros elsewhere.
+static SHIFT: Sliding = Sliding([NONE, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], NONE]);
+/// From `16 - count` on: that many octets of ones, then zeros.
+static MASK: Sliding = Sliding([[0xff; BLOCK], [0; BLOCK], [0; BLOCK]]);
 
-impl Parking {
-    fn of(packets: &[&mut Packet<'_>]) -> Self {
-        Self(vec![0; packets.iter().map(|packet| packet.body.len()).max().unwrap_or_default() + BLOCK])
-    }
-}
-
-impl Drop for Parking {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-/// What whole blocks are worked on with: round keys (the twelfth row is the last one XOR the first), counter blocks
-/// without their counter but with the first round key, and the MAC so far.
+/// A block for each lane.
 #[repr(C, align(64))]
-pub(super) struct State<V, const LANES: usize> {
-    pub(super) keys: [[V; VECTORS]; 12],
-    pub(super) start: [V; VECTORS],
-    pub(super) mac: [V; VECTORS],
-    pub(super) input: [*const u8; LANES],
-    pub(super) output: [*mut u8; LANES],
+struct Blocks<const LANES: usize>([Block; LANES]);
+
+/// What a group is worked on with. Round keys: the row behind the last one is the last XOR the first.
+#[repr(C, align(64))]
+struct State<V, const LANES: usize> {
+    keys: [[V; VECTORS]; 16],
+    /// Counter block 0 without its counter, with the first round key.
+    start: [V; VECTORS],
+    input: [*const u8; LANES],
+    output: [*mut u8; LANES],
 }
 
 macro_rules! kernel {
     (
-        $(#[$doc:meta])* $name:ident, $group:ident, $features:literal, $vector:ty, $width:literal,
-        load $load:ident, store $store:ident, set $set:ident,
-        xor $xor:ident, and $and:ident, enc $enc:ident, last $last:ident, shuffle $shuffle:ident, shift $shift:ident, stretch $stretch:ident
+        $(#[$doc:meta])* $name:ident, $features:literal, $vector:ty, $width:literal, $class:ident, $octets:literal,
+        gather $gather:ident, scatter $scatter:ident, load $load:ident, store $store:ident, set $set:ident,
+        add $add:ident, xor $xor:ident, and $and:ident, or $or:ident, last $last:ident, shuffle $shuffle:ident,
+        shift $shift:ident
     ) => {
         $(#[$doc])*
-        ///
-        /// Fills `out` and `mic` of each packet. Bodies have at least one octet.
-        #[target_feature(enable = $features)]
-        pub(super) fn $name<const OPEN: bool>(packets: &mut [&mut Packet<'_>]) {
-            let mut parking = Parking::of(packets);
-            let parked = parking.0.as_mut_ptr();
-            let zero = $set(0);
-            let mut state = State::<$vector, { VECTORS * $width }> {
-                keys: [[zero; VECTORS]; 12],
-                start: [zero; VECTORS],
-                mac: [zero; VECTORS],
-                input: [parked.cast_const(); VECTORS * $width],
-                output: [parked; VECTORS * $width],
-            };
-            for group in packets.chunks_mut(VECTORS * $width) {
-                // SAFETY: every packet of the group has `body` and `out` of the same length, of at least one octet and no
-                // more than the parking has.
-                unsafe { $group::<OPEN>(group, &mut state, parked) };
-            }
-            state.keys.iter_mut().flatten().for_each(Zeroize::zeroize);
-            state.start.iter_mut().for_each(Zeroize::zeroize);
+        pub(super) struct $name<const ROUNDS: usize> {
+            state: State<$vector, { VECTORS * $width }>,
+            /// Where lanes that have ended go on reading and writing: as long as the longest body.
+            parking: Vec<u8>,
         }
 
-        /// # Safety
-        /// One to `VECTORS * $width` packets, longest first, each with `body` and `out` of the same, non-zero length;
-        /// `parked` has as many octets as the longest.
-        #[target_feature(enable = $features)]
-        #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
-        unsafe fn $group<const OPEN: bool>(
-            packets: &mut [&mut Packet<'_>],
-            state: &mut State<$vector, { VECTORS * $width }>,
-            parked: *mut u8,
-        ) {
-            const LANES: usize = VECTORS * $width;
-            let mut first = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut aad1 = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut aad2 = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut counter0 = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut key = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut tail = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut mask = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut tail_counter = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut full = [0_usize; LANES];
-            state.input = [parked.cast_const(); LANES];
-            state.output = [parked; LANES];
-            for (lane, packet) in packets.iter_mut().enumerate() {
-                let length = packet.body.len();
-                first.0[lane] = packet.first_block();
-                counter0.0[lane] = packet.counter_block(0);
-                [aad1.0[lane], aad2.0[lane]] = packet.aad.blocks();
-                key.0[lane] = *packet.key;
-                full[lane] = (length - 1) / BLOCK;
-                let rest = &packet.body[full[lane] * BLOCK..];
-                tail.0[lane][..rest.len()].copy_from_slice(rest);
-                mask.0[lane][..rest.len()].fill(0xff);
-                let [.., high, low] = (full[lane] + 1).to_be_bytes();
-                tail_counter.0[lane][14..].copy_from_slice(&[high, low]);
-                state.input[lane] = packet.body.as_ptr();
-                state.output[lane] = packet.out.as_mut_ptr();
+        impl<const ROUNDS: usize> $name<ROUNDS> {
+            /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
+            pub(super) fn new() -> Self {
+                // SAFETY: integers and pointers, for which zeros are good.
+                Self { state: unsafe { core::mem::zeroed() }, parking: Vec::new() }
             }
+        }
 
-            macro_rules! each {
-                ($vector_index:ident => $body:expr) => {{
-                    let mut $vector_index = 0;
-                    while $vector_index < VECTORS {
-                        $body;
-                        $vector_index += 1;
-                    }
-                }};
+        impl<const ROUNDS: usize> Drop for $name<ROUNDS> {
+            fn drop(&mut self) {
+                self.state.keys.zeroize();
+                self.state.start.zeroize();
+                self.parking.zeroize();
             }
-            // SAFETY (of `blocks!`): each `Blocks` holds LANES * 16 octets, so vector `v` lies inside, and is aligned.
-            macro_rules! blocks {
-                ($blocks:expr, $v:expr) => {
-                    unsafe { $load($blocks.0.as_ptr().add($v * $width).cast()) }
-                };
-            }
-            let zero = $set(0);
-            let (mut mac, mut counter, mut start, mut s0) =
-                ([zero; VECTORS], [zero; VECTORS], [zero; VECTORS], [zero; VECTORS]);
-            let keys = &mut state.keys;
-            let mut expanded = [zero; VECTORS];
-            each!(v => {
-                expanded[v] = blocks!(key, v);
-                keys[0][v] = expanded[v];
-                mac[v] = $xor(blocks!(first, v), expanded[v]);
-                start[v] = $xor(blocks!(counter0, v), expanded[v]);
-                counter[v] = start[v];
-            });
-            // FIPS 197 5.2: SubWord(RotWord(w3)) in all columns by a shuffle and AESENCLAST, whose ShiftRows does nothing
-            // where all columns are equal. The first MAC block and the first counter block go along.
-            let rotate = $set(0x0c0f_0e0d);
-            for (round, constant) in ROUND_CONSTANTS.iter().enumerate() {
-                let constant = $set(*constant);
-                each!(v => {
-                    let word = $last($shuffle(expanded[v], rotate), constant);
-                    let half = $xor(expanded[v], $shift::<4>(expanded[v]));
-                    expanded[v] = $xor($xor(half, $shift::<8>(half)), word);
-                    keys[round + 1][v] = expanded[v];
-                    if round < 9 {
-                        mac[v] = $enc(mac[v], expanded[v]);
-                        counter[v] = $enc(counter[v], expanded[v]);
-                    }
-                });
-            }
-            each!(v => {
-                keys[11][v] = $xor(keys[10][v], keys[0][v]);
-                s0[v] = $last(counter[v], keys[10][v]);
-                mac[v] = $last(mac[v], $xor(keys[11][v], blocks!(aad1, v)));
-            });
-            let mut round = 1;
-            while round < 10 {
-                each!(v => mac[v] = $enc(mac[v], keys[round][v]));
-                round += 1;
-            }
-            each!(v => mac[v] = $last(mac[v], $xor(keys[11][v], blocks!(aad2, v))));
+        }
 
-            // Whole blocks, in stretches: the shortest lanes end first and are parked with their MAC kept.
-            let mut done = 0_usize;
-            let mut kept = Blocks::<LANES>([[0; BLOCK]; LANES]);
-            let mut lane = LANES;
-            state.start = start;
-            while lane > 0 {
-                let stretch = full[lane - 1] - done;
-                if stretch > 0 {
-                    state.mac = mac;
-                    // SAFETY: lanes that run have `stretch` more whole blocks, at `done` blocks from their start; the
-                    // parking has as many as any.
-                    unsafe { x86_stretch::$stretch::<OPEN>(state, done, stretch) };
-                    mac = state.mac;
+        impl<const ROUNDS: usize> Kernel<{ VECTORS * $width }> for $name<ROUNDS> {
+            fn run(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
+                let longest = lanes.length.iter().copied().max().unwrap_or_default();
+                let is_even = lanes.length.iter().all(|length| (*length).wrapping_sub(1) / BLOCK == (longest - 1) / BLOCK);
+                if !is_even && self.parking.len() < longest {
+                    self.parking.resize(longest, 0);
                 }
-                done += stretch;
-                // Keep the MAC of all lanes that end here, and park them.
-                let mut now = Blocks::<LANES>([[0; BLOCK]; LANES]);
-                // SAFETY: as for `blocks!`.
-                each!(v => unsafe { $store(now.0.as_mut_ptr().add(v * $width).cast(), mac[v]) });
-                while lane > 0 && full[lane - 1] == done {
-                    lane -= 1;
-                    kept.0[lane] = now.0[lane];
-                    state.input[lane] = parked;
-                    state.output[lane] = parked;
+                // SAFETY: the processor has the instructions; a lane's `input` and `output` have `length` octets and 16
+                // before them, as `Packet` promises; the parking is as long as the longest lane where lanes end early.
+                unsafe {
+                    if opens { self.group::<true>(lanes) } else { self.group::<false>(lanes) }
                 }
             }
+        }
 
-            let keys = &state.keys;
-            // The last block of every lane, 1 to 16 octets, at its own counter; then the MAC's last step.
-            each!(v => {
-                mac[v] = blocks!(kept, v);
-                counter[v] = $xor(start[v], blocks!(tail_counter, v));
-            });
-            let mut round = 1;
-            while round < 10 {
-                each!(v => {
-                    let key = keys[round][v];
-                    mac[v] = $enc(mac[v], key);
-                    counter[v] = $enc(counter[v], key);
+        impl<const ROUNDS: usize> $name<ROUNDS> {
+            /// # Safety
+            /// The processor has the instructions. Lanes of non-zero length stand as [`Packet`](super::job::Packet)
+            /// promises; `parking` has as many octets as the longest lane, unless all have the same number of blocks.
+            #[target_feature(enable = $features)]
+            #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
+            unsafe fn group<const OPEN: bool>(&mut self, lanes: &mut Lanes<{ VECTORS * $width }>) {
+                const LANES: usize = VECTORS * $width;
+                let parked = self.parking.as_mut_ptr();
+                let state = &mut self.state;
+                let mut counter0 = Blocks::<LANES>([[0; 2]; LANES]);
+                let mut tail_counter = Blocks::<LANES>([[0; 2]; LANES]);
+                let mut full = [0_usize; LANES];
+                let mut rest = [1_usize; LANES];
+                let mut order: [usize; LANES] = core::array::from_fn(|lane| lane);
+                for lane in 0..LANES {
+                    counter0.0[lane] = counter_block(lanes.first[lane], 0);
+                    if lanes.length[lane] == 0 {
+                        state.input[lane] = parked;
+                        state.output[lane] = parked;
+                    } else {
+                        full[lane] = (lanes.length[lane] - 1) / BLOCK;
+                        rest[lane] = (lanes.length[lane] - 1) % BLOCK + 1;
+                        state.input[lane] = lanes.input[lane];
+                        state.output[lane] = lanes.output[lane];
+                    }
+                    let [.., high, low] = (full[lane] + 1).to_be_bytes();
+                    tail_counter.0[lane][1] = u64::from_be_bytes([0, 0, 0, 0, 0, 0, high, low]).swap_bytes();
+                }
+                if !full.is_sorted_by(|a, b| a >= b) {
+                    order.sort_by_key(|lane| core::cmp::Reverse(full[*lane]));
+                }
+
+                macro_rules! each {
+                    ($v:ident => $body:expr) => {{
+                        let mut $v = 0;
+                        while $v < VECTORS {
+                            $body;
+                            $v += 1;
+                        }
+                    }};
+                }
+                // SAFETY (of `blocks!`): a block for each lane, so vector `v` lies inside.
+                macro_rules! blocks {
+                    ($blocks:expr, $v:expr) => {
+                        unsafe { $load($blocks.as_ptr().add($v * $width).cast()) }
+                    };
+                }
+                // Where each lane's last block ends, 16 octets before that: header or body, so inside the packet.
+                macro_rules! tail_window {
+                    ($of:expr, $lane:expr) => {
+                        $of[$lane].wrapping_add(lanes.length[$lane]).wrapping_sub(BLOCK)
+                    };
+                }
+                let zero = $set(0);
+                let mut tail = [zero; VECTORS];
+                // SAFETY: see `tail_window!`; lanes without a packet read the static; the tables have 16 octets behind
+                // each place.
+                each!(v => unsafe {
+                    let window = $gather(core::array::from_fn(|lane| match lanes.length[v * $width + lane] {
+                        0 => MASK.0.as_ptr().cast(),
+                        _ => tail_window!(lanes.input, v * $width + lane),
+                    }));
+                    let shuffle = $gather(core::array::from_fn(|lane| {
+                        SHIFT.0.as_ptr().cast::<u8>().add(2 * BLOCK - rest[v * $width + lane])
+                    }));
+                    tail[v] = $shuffle(window, shuffle);
                 });
-                round += 1;
-            }
-            each!(v => {
-                let data = blocks!(tail, v);
-                let result = $and($last(counter[v], $xor(data, keys[10][v])), blocks!(mask, v));
-                mac[v] = $last(mac[v], $xor(if OPEN { result } else { data }, keys[11][v]));
-                // SAFETY: as for `blocks!`.
-                unsafe { $store(tail.0.as_mut_ptr().add(v * $width).cast(), result) };
-            });
-            let mut round = 1;
-            while round < 10 {
-                each!(v => mac[v] = $enc(mac[v], keys[round][v]));
-                round += 1;
-            }
-            each!(v => {
-                let tag = $xor($last(mac[v], keys[10][v]), s0[v]);
-                // SAFETY: as for `blocks!`.
-                unsafe { $store(kept.0.as_mut_ptr().add(v * $width).cast(), tag) };
-            });
-            for (lane, packet) in packets.iter_mut().enumerate() {
-                let start = full[lane] * BLOCK;
-                let rest = &mut packet.out[start..];
-                let length = rest.len();
-                rest.copy_from_slice(&tail.0[lane][..length]);
-                packet.mic.copy_from_slice(&kept.0[lane][..8]);
+
+                let keys = &mut state.keys;
+                let (mut mac, mut counter) = ([zero; VECTORS], [zero; VECTORS]);
+                // SAFETY: each key has 16 octets, or 32 with 14 rounds.
+                each!(v => unsafe {
+                    keys[0][v] = $gather(core::array::from_fn(|lane| lanes.key[v * $width + lane]));
+                    if ROUNDS == 14 {
+                        keys[1][v] = $gather(core::array::from_fn(|lane| lanes.key[v * $width + lane].add(BLOCK)));
+                    }
+                });
+                each!(v => {
+                    mac[v] = $xor(blocks!(lanes.first, v), keys[0][v]);
+                    counter[v] = $xor(blocks!(counter0.0, v), keys[0][v]);
+                    state.start[v] = counter[v];
+                });
+                // FIPS 197 5.2: SubWord(RotWord(w3)) in all columns by a shuffle and AESENCLAST, whose ShiftRows does
+                // nothing where all columns are equal. The first MAC block and counter block 0 go along.
+                let (rotated, last_word) = ($set(ROTATED_LAST_WORD), $set(LAST_WORD));
+                macro_rules! fold {
+                    ($key:expr) => {{
+                        let half = $xor($key, $shift::<4>($key));
+                        $xor(half, $shift::<8>(half))
+                    }};
+                }
+                if ROUNDS == 10 {
+                    let mut round = 1;
+                    while round <= 10 {
+                        let constant = $set(ROUND_CONSTANTS[round - 1]);
+                        each!(v => {
+                            let word = $last($shuffle(keys[round - 1][v], rotated), constant);
+                            keys[round][v] = $xor(fold!(keys[round - 1][v]), word);
+                        });
+                        round += 1;
+                    }
+                } else {
+                    let mut round = 2;
+                    while round <= 14 {
+                        let (shuffle, constant) =
+                            if round % 2 == 0 { (rotated, ROUND_CONSTANTS[round / 2 - 1]) } else { (last_word, 0) };
+                        let constant = $set(constant);
+                        each!(v => {
+                            let word = $last($shuffle(keys[round - 1][v], shuffle), constant);
+                            keys[round][v] = $xor(fold!(keys[round - 2][v]), word);
+                        });
+                        round += 1;
+                    }
+                }
+                each!(v => keys[ROUNDS + 1][v] = $xor(keys[ROUNDS][v], keys[0][v]));
+
+                // One round of all MAC and counter chains; the round keys stand in memory.
+                macro_rules! both {
+                    ($round:literal) => {
+                        // SAFETY: reads the round keys.
+                        unsafe {
+                            asm!(
+                                concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * 4 * ", $round, "]"),
+                                concat!("vaesenc {m0:", $octets, "}, {m0:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vaesenc {c0:", $octets, "}, {c0:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 1)]"),
+                                concat!("vaesenc {m1:", $octets, "}, {m1:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vaesenc {c1:", $octets, "}, {c1:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 2)]"),
+                                concat!("vaesenc {m2:", $octets, "}, {m2:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vaesenc {c2:", $octets, "}, {c2:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 3)]"),
+                                concat!("vaesenc {m3:", $octets, "}, {m3:", $octets, "}, {k:", $octets, "}"),
+                                concat!("vaesenc {c3:", $octets, "}, {c3:", $octets, "}, {k:", $octets, "}"),
+                                p = in(reg) state.keys.as_ptr(), w = const $width * BLOCK, k = out($class) _,
+                                m0 = inout($class) mac[0], m1 = inout($class) mac[1],
+                                m2 = inout($class) mac[2], m3 = inout($class) mac[3],
+                                c0 = inout($class) counter[0], c1 = inout($class) counter[1],
+                                c2 = inout($class) counter[2], c3 = inout($class) counter[3],
+                                options(nostack, readonly, preserves_flags)
+                            );
+                        }
+                    };
+                }
+                macro_rules! rounds {
+                    ($round:ident) => {{
+                        $round!(1);
+                        $round!(2);
+                        $round!(3);
+                        $round!(4);
+                        $round!(5);
+                        $round!(6);
+                        $round!(7);
+                        $round!(8);
+                        $round!(9);
+                        if ROUNDS == 14 {
+                            $round!(10);
+                            $round!(11);
+                            $round!(12);
+                            $round!(13);
+                        }
+                    }};
+                }
+                // The same for the MAC chains alone.
+                macro_rules! alone {
+                    ($round:literal) => {
+                        // SAFETY: reads the round keys.
+                        unsafe {
+                            asm!(
+                                concat!("vaesenc {m0:", $octets, "}, {m0:", $octets, "}, [{p} + {w} * 4 * ", $round, "]"),
+                                concat!("vaesenc {m1:", $octets, "}, {m1:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 1)]"),
+                                concat!("vaesenc {m2:", $octets, "}, {m2:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 2)]"),
+                                concat!("vaesenc {m3:", $octets, "}, {m3:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 3)]"),
+                                p = in(reg) state.keys.as_ptr(), w = const $width * BLOCK,
+                                m0 = inout($class) mac[0], m1 = inout($class) mac[1],
+                                m2 = inout($class) mac[2], m3 = inout($class) mac[3],
+                                options(nostack, readonly, preserves_flags)
+                            );
+                        }
+                    };
+                }
+                let mut s0 = [zero; VECTORS];
+                rounds!(both);
+                each!(v => {
+                    s0[v] = $last(counter[v], state.keys[ROUNDS][v]);
+                    mac[v] = $last(mac[v], $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[0], v)));
+                });
+                rounds!(alone);
+                each!(v => mac[v] = $last(mac[v], $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[1], v))));
+
+                // Whole blocks, in stretches: the shortest lanes end first and are parked with their MAC kept.
+                // SAFETY: four words.
+                let at_end = unsafe { $gather([COUNTER_AT_END.as_ptr().cast(); $width]) };
+                let mut numbers = $set(1);
+                let mut done = 0_usize;
+                let mut kept = Blocks::<LANES>([[0; 2]; LANES]);
+                let mut left = LANES;
+                while left > 0 {
+                    let stretch = full[order[left - 1]] - done;
+                    for block in done..done + stretch {
+                        let number = $shuffle(numbers, at_end);
+                        numbers = $add(numbers, $set(1));
+                        each!(v => counter[v] = $xor(state.start[v], number));
+                        rounds!(both);
+                        // SAFETY: lanes that run have a whole block here; the parking has as many as any.
+                        each!(v => unsafe {
+                            let data = $gather(core::array::from_fn(|lane| state.input[v * $width + lane].add(block * BLOCK)));
+                            let result = $last(counter[v], $xor(data, state.keys[ROUNDS][v]));
+                            $scatter(core::array::from_fn(|lane| state.output[v * $width + lane].add(block * BLOCK)), result);
+                            let text = if OPEN { result } else { data };
+                            mac[v] = $last(mac[v], $xor(text, state.keys[ROUNDS + 1][v]));
+                        });
+                    }
+                    done += stretch;
+                    // Keep the MAC of all lanes that end here, and park them.
+                    let mut now = Blocks::<LANES>([[0; 2]; LANES]);
+                    // SAFETY: a block for each lane.
+                    each!(v => unsafe { $store(now.0.as_mut_ptr().add(v * $width).cast(), mac[v]) });
+                    while left > 0 && full[order[left - 1]] == done {
+                        left -= 1;
+                        let lane = order[left];
+                        kept.0[lane] = now.0[lane];
+                        state.input[lane] = parked;
+                        state.output[lane] = parked;
+                    }
+                }
+
+                // The last block of every lane, 1 to 16 octets, at its own counter; then the MAC's last step.
+                each!(v => {
+                    mac[v] = blocks!(kept.0, v);
+                    counter[v] = $xor(state.start[v], blocks!(tail_counter.0, v));
+                });
+                rounds!(both);
+                let mut nowhere = [0_u8; BLOCK];
+                // SAFETY: as for the tails above.
+                each!(v => unsafe {
+                    let mask = $gather(core::array::from_fn(|lane| {
+                        MASK.0.as_ptr().cast::<u8>().add(BLOCK - rest[v * $width + lane])
+                    }));
+                    let result = $and($last(counter[v], $xor(tail[v], state.keys[ROUNDS][v])), mask);
+                    mac[v] = $last(mac[v], $xor(if OPEN { result } else { tail[v] }, state.keys[ROUNDS + 1][v]));
+                    let window = core::array::from_fn(|lane| match lanes.length[v * $width + lane] {
+                        0 => nowhere.as_mut_ptr(),
+                        _ => tail_window!(lanes.output, v * $width + lane),
+                    });
+                    let shuffle = $gather(core::array::from_fn(|lane| {
+                        SHIFT.0.as_ptr().cast::<u8>().add(rest[v * $width + lane])
+                    }));
+                    let keep = $gather(core::array::from_fn(|lane| {
+                        MASK.0.as_ptr().cast::<u8>().add(rest[v * $width + lane])
+                    }));
+                    let before = $gather(window.map(<*mut u8>::cast_const));
+                    $scatter(window, $or($and(before, keep), $shuffle(result, shuffle)));
+                });
+                rounds!(alone);
+                each!(v => {
+                    let tag = $xor($last(mac[v], state.keys[ROUNDS][v]), s0[v]);
+                    // SAFETY: a block for each lane.
+                    unsafe { $store(lanes.mic.as_mut_ptr().add(v * $width).cast(), tag) };
+                });
             }
         }
     };
 }
 
+/// # Safety
+/// The place has 16 octets.
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn gather_one([place]: [*const u8; 1]) -> __m128i {
+    // SAFETY: as promised.
+    unsafe { _mm_loadu_si128(place.cast()) }
+}
+
+/// # Safety
+/// The place has 16 octets.
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn scatter_one([place]: [*mut u8; 1], block: __m128i) {
+    // SAFETY: as promised.
+    unsafe { _mm_storeu_si128(place.cast(), block) };
+}
+
+/// # Safety
+/// Each place has 16 octets.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn gather_two([low, high]: [*const u8; 2]) -> __m256i {
+    // SAFETY: as promised.
+    unsafe {
+        let low = _mm256_castsi128_si256(_mm_loadu_si128(low.cast()));
+        _mm256_inserti128_si256::<1>(low, _mm_loadu_si128(high.cast()))
+    }
+}
+
+/// # Safety
+/// Each place has 16 octets.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn scatter_two([low, high]: [*mut u8; 2], blocks: __m256i) {
+    // SAFETY: as promised.
+    unsafe {
+        _mm_storeu_si128(low.cast(), _mm256_castsi256_si128(blocks));
+        _mm_storeu_si128(high.cast(), _mm256_extracti128_si256::<1>(blocks));
+    }
+}
+
 kernel!(
     /// AES-NI: four packets at a time.
-    aes_ni, aes_ni_group, "aes,ssse3,sse4.1,avx", __m128i, 1,
-    load _mm_loadu_si128, store _mm_storeu_si128, set _mm_set1_epi32,
-    xor _mm_xor_si128, and _mm_and_si128, enc _mm_aesenc_si128, last _mm_aesenclast_si128,
-    shuffle _mm_shuffle_epi8, shift _mm_bslli_si128, stretch aes_ni
+    AesNi, "aes,ssse3,sse4.1,avx", __m128i, 1, xmm_reg, "x",
+    gather gather_one, scatter scatter_one, load _mm_loadu_si128, store _mm_storeu_si128, set _mm_set1_epi32,
+    add _mm_add_epi32, xor _mm_xor_si128, and _mm_and_si128, or _mm_or_si128, last _mm_aesenclast_si128,
+    shuffle _mm_shuffle_epi8, shift _mm_bslli_si128
 );
 
 kernel!(
     /// VAES on 256-bit registers: eight packets at a time.
-    vaes_256, vaes_256_group, "vaes,avx2,aes", __m256i, 2,
-    load _mm256_loadu_si256, store _mm256_storeu_si256, set _mm256_set1_epi32,
-    xor _mm256_xor_si256, and _mm256_and_si256, enc _mm256_aesenc_epi128, last _mm256_aesenclast_epi128,
-    shuffle _mm256_shuffle_epi8, shift _mm256_bslli_epi128, stretch vaes_256
+    Vaes256, "vaes,avx2,aes", __m256i, 2, ymm_reg, "y",
+    gather gather_two, scatter scatter_two, load _mm256_loadu_si256, store _mm256_storeu_si256, set _mm256_set1_epi32,
+    add _mm256_add_epi32, xor _mm256_xor_si256, and _mm256_and_si256, or _mm256_or_si256,
+    last _mm256_aesenclast_epi128, shuffle _mm256_shuffle_epi8, shift _mm256_bslli_epi128
 );
-
-kernel!(
-    /// VAES on 512-bit registers: sixteen packets at a time.
-    vaes_512, vaes_512_group, "vaes,avx512f,avx512bw,avx2,aes", __m512i, 4,
-    load _mm512_loadu_si512, store _mm512_storeu_si512, set _mm512_set1_epi32,
-    xor _mm512_xor_si512, and _mm512_and_si512, enc _mm512_aesenc_epi128, last _mm512_aesenclast_epi128,
-    shuffle _mm512_shuffle_epi8, shift _mm512_bslli_epi128, stretch vaes_512
-);
-
-/// Runs a kernel; packets come longest first, with bodies of at least one octet.
-pub(super) fn run<const OPEN: bool>(backend: Backend, packets: &mut [&mut Packet<'_>]) {
-    debug_assert!(packets.iter().all(|packet| !packet.body.is_empty() && packet.body.len() == packet.out.len()));
-    match backend {
-        // SAFETY: the processor has the instructions.
-        Backend::Vaes512 if backend.is_available() => unsafe { vaes_512::<OPEN>(packets) },
-        // SAFETY: as above.
-        Backend::Vaes256 if backend.is_available() => unsafe { vaes_256::<OPEN>(packets) },
-        // SAFETY: as above.
-        Backend::AesNi if backend.is_available() => unsafe { aes_ni::<OPEN>(packets) },
-        _ => {}
-    }
-}
