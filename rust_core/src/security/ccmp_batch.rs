@@ -47,12 +47,11 @@ impl BatchKeys {
         }
     }
 
-    fn iter(&self, frames: usize) -> impl Iterator<Item = &CcmpKey> {
-        let (one, each) = match self {
-            Self::One(key) => (Some(&**key), &[][..]),
-            Self::Each(keys) => (None, keys.as_slice()),
-        };
-        core::iter::repeat_n(one, frames).flatten().chain(each)
+    fn of(&self, index: usize) -> Option<&CcmpKey> {
+        match self {
+            Self::One(key) => Some(key),
+            Self::Each(keys) => keys.get(index),
+        }
     }
 }
 
@@ -86,21 +85,15 @@ pub fn seal(
     if let Some(key_ids) = key_ids.filter(|key_ids| key_ids.len() != count) {
         return Err(BatchError::KeyIds { key_ids: key_ids.len(), frames: count });
     }
-    let numbers = each(packet_numbers, |number| PacketNumber::new(*number), BatchError::PacketNumberRange)?;
-    let key_ids = each(key_ids.unwrap_or_default(), |key_id| KeyId::new(*key_id), BatchError::KeyIdRange)?;
-    let lengths = frames.iter().zip(keys.iter(count)).map(|(mpdu, key)| key.sealed_length(mpdu).unwrap_or_default());
-    let mut room = Room::new(lengths.collect())?;
-    let key_ids = key_ids.into_iter().chain(core::iter::repeat(KeyId::from_low_bits(0)));
-    let inputs = frames.iter().zip(keys.iter(count)).zip(numbers.iter().zip(key_ids));
-    let jobs = inputs.zip(room.parts()).map(|(((mpdu, key), (packet_number, key_id)), out)| SealJob {
-        key,
-        packet_number: *packet_number,
-        key_id,
-        mpdu,
-        out,
-        result: Err(SealError::NoRoom),
-    });
-    let mut jobs: Vec<SealJob<'_>> = jobs.collect();
+    let mut room = Room::new(frames, |index, mpdu| keys.of(index).and_then(|key| key.sealed_length(mpdu)))?;
+    let mut jobs = Vec::with_capacity(count);
+    for (index, ((mpdu, number), out)) in frames.iter().zip(packet_numbers).zip(room.parts()).enumerate() {
+        let key = keys.of(index).ok_or(BatchError::Keys { keys: index, frames: count })?;
+        let packet_number = PacketNumber::new(*number).ok_or(BatchError::PacketNumberRange(index))?;
+        let key_id = key_ids.and_then(|key_ids| key_ids.get(index)).copied().unwrap_or_default();
+        let key_id = KeyId::new(key_id).ok_or(BatchError::KeyIdRange(index))?;
+        jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
+    }
     seal_batch_with(backend, &mut jobs);
     let results: Vec<_> = jobs.iter().map(|job| job.result.map(|_| job.packet_number)).collect();
     Ok(CcmpOutcome { frames: room.keep(&results), results })
@@ -113,15 +106,12 @@ pub fn seal(
 pub fn open(backend: Backend, frames: Frames<'_>, keys: &BatchKeys) -> Result<CcmpOutcome<OpenError>, BatchError> {
     let count = frames.len();
     keys.check(count)?;
-    let lengths = frames.iter().zip(keys.iter(count)).map(|(mpdu, key)| key.opened_length(mpdu).unwrap_or_default());
-    let mut room = Room::new(lengths.collect())?;
-    let jobs = frames.iter().zip(keys.iter(count)).zip(room.parts()).map(|((mpdu, key), out)| OpenJob {
-        key,
-        mpdu,
-        out,
-        result: Err(OpenError::NoRoom),
-    });
-    let mut jobs: Vec<OpenJob<'_>> = jobs.collect();
+    let mut room = Room::new(frames, |index, mpdu| keys.of(index).and_then(|key| key.opened_length(mpdu)))?;
+    let mut jobs = Vec::with_capacity(count);
+    for (index, (mpdu, out)) in frames.iter().zip(room.parts()).enumerate() {
+        let key = keys.of(index).ok_or(BatchError::Keys { keys: index, frames: count })?;
+        jobs.push(OpenJob { key, mpdu, out, result: Err(OpenError::NoRoom) });
+    }
     open_batch_with(backend, &mut jobs);
     let results: Vec<_> = jobs.iter().map(|job| job.result.map(|opened| opened.packet_number)).collect();
     Ok(CcmpOutcome { frames: room.keep(&results), results })
@@ -208,7 +198,10 @@ struct Room {
 }
 
 impl Room {
-    fn new(lengths: Vec<usize>) -> Result<Self, BatchError> {
+    /// A part of that length for each frame, none where there is no length.
+    fn new(frames: Frames<'_>, length: impl Fn(usize, &[u8]) -> Option<usize>) -> Result<Self, BatchError> {
+        let lengths = frames.iter().enumerate().map(|(index, mpdu)| length(index, mpdu).unwrap_or_default());
+        let lengths: Vec<usize> = lengths.collect();
         let total = lengths.iter().try_fold(0_u32, |total, length| total.checked_add(u32::try_from(*length).ok()?));
         let total = total.ok_or(BatchError::TooLarge)?;
         Ok(Self { octets: vec![0; total as usize], lengths })
@@ -242,14 +235,6 @@ impl Room {
         octets.truncate(end);
         FrameBatch::from_parts(octets, offsets).unwrap_or_default()
     }
-}
-
-fn each<T, U>(
-    values: &[T],
-    checked: impl Fn(&T) -> Option<U>,
-    error: impl Fn(usize) -> BatchError,
-) -> Result<Vec<U>, BatchError> {
-    values.iter().enumerate().map(|(index, value)| checked(value).ok_or_else(|| error(index))).collect()
 }
 
 #[cfg(test)]
