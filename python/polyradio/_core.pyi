@@ -390,7 +390,11 @@ class CcmpResult:
 
 @final
 class FrameBatch:
-    """Frames one behind the other: frame i is ``data[offsets[i]:offsets[i + 1]]``. Views are zero copy."""
+    """Frames one behind the other: frame i is ``data[offsets[i]:offsets[i + 1]]``. Views are zero copy.
+
+    The data is shared with whoever gave it, and read where it lies: no other thread writes to it, or resizes it, while a
+    function works on the batch. The offsets are a copy that cannot be written to.
+    """
 
     def __new__(cls, data: NDArray[np.uint8], offsets: NDArray[np.uint32]) -> FrameBatch: ...
     @staticmethod
