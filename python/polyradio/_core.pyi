@@ -6,6 +6,7 @@ read raise ``RemoteProtocolError``; arguments that make no sense raise ``LocalPr
 """
 
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from typing import final
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "BatchResult",
     "CaptureReader",
     "CapturedFrame",
+    "CcmpResult",
     "ConnectionTable",
     "EapolKey",
     "EmulatedNic",
@@ -28,11 +30,15 @@ __all__ = [
     "RsnElement",
     "Runtime",
     "TapPort",
+    "Verdict",
     "__version__",
     "ccm_open",
     "ccm_seal",
+    "ccmp_backends",
     "ccmp_open",
+    "ccmp_open_batch",
     "ccmp_seal",
+    "ccmp_seal_batch",
     "emit_elements",
     "ethernet_from_frame",
     "frame_from_ethernet",
@@ -335,9 +341,60 @@ def ccmp_seal(mpdu: bytes, key: bytes, packet_number: int, key_id: int = 0, /) -
 def ccmp_open(mpdu: bytes, key: bytes, /) -> tuple[bytes, int]:
     """The plaintext MPDU (Protected Frame cleared) and the packet number; raises ``MicError``."""
 
+def ccmp_backends() -> dict[str, bool]:
+    """The implementations of CCMP, the slowest first, and whether this processor has them."""
+
+def ccmp_seal_batch(
+    batch: FrameBatch,
+    keys: bytes | NDArray[np.uint8],
+    packet_numbers: NDArray[np.uint64],
+    *,
+    key_ids: NDArray[np.uint8] | None = None,
+    backend: str | None = None,
+) -> CcmpResult:
+    """Seals each frame with its key and its packet number (IEEE 802.11-2020 12.5.3).
+
+    The frames are read where they lie, without the GIL: no other thread writes to the arrays meanwhile. That no packet
+    number is used twice with one key is the caller's to see to.
+
+    Args:
+        batch: Plaintext MPDUs.
+        keys: One key of 16 or 32 octets for all, or an array of shape (n, 16) or (n, 32).
+        packet_numbers: n numbers of 48 bits.
+        key_ids: n numbers from 0 to 3; without, all are 0.
+        backend: A name of ``ccmp_backends``; without, the best of this processor.
+
+    Raises:
+        LocalProtocolError: A length or a number does not fit, or this processor has no such backend.
+    """
+
+def ccmp_open_batch(batch: FrameBatch, keys: bytes | NDArray[np.uint8], *, backend: str | None = None) -> CcmpResult:
+    """Opens each frame with its key; arguments and errors as ``ccmp_seal_batch``.
+
+    Replay is the caller's to check, by the packet numbers of the result.
+    """
+
+@final
+class CcmpResult:
+    """What became of a batch: the frames that passed, and a packet number and a verdict for each frame that went in."""
+
+    @property
+    def frames(self) -> FrameBatch:
+        """One frame for each input; empty where the verdict is not 0."""
+    @property
+    def packet_number(self) -> NDArray[np.uint64]:
+        """0 where the verdict is not 0."""
+    @property
+    def verdict(self) -> NDArray[np.uint8]:
+        """0: passed; else see ``Verdict``."""
+
 @final
 class FrameBatch:
-    """Frames one behind the other: frame i is ``data[offsets[i]:offsets[i + 1]]``. Views are zero copy."""
+    """Frames one behind the other: frame i is ``data[offsets[i]:offsets[i + 1]]``. Views are zero copy.
+
+    The data is shared with whoever gave it, and read where it lies: no other thread writes to it, or resizes it, while a
+    function works on the batch. The offsets are a copy that cannot be written to.
+    """
 
     def __new__(cls, data: NDArray[np.uint8], offsets: NDArray[np.uint32]) -> FrameBatch: ...
     @staticmethod
@@ -349,6 +406,31 @@ class FrameBatch:
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> bytes: ...
     def __iter__(self) -> Iterator[bytes]: ...
+
+class Verdict(IntEnum):
+    """Whether a frame of a batch passed (``OK``, 0), or why it was dropped: what ``verdict`` arrays hold."""
+
+    OK = 0
+    TRUNCATED = 1
+    MALFORMED = 2
+    NO_SUCH_VM = 3
+    NOT_OURS = 4
+    FOREIGN_SOURCE = 5
+    FOREIGN_BSS = 6
+    NOT_CONNECTED = 7
+    NO_KEY = 8
+    UNPROTECTED = 9
+    REPLAY = 10
+    MIC_FAILED = 11
+    DUPLICATE = 12
+    FRAGMENT = 13
+    BAD_AMSDU = 14
+    OWN_ECHO = 15
+    FILTERED = 16
+    QUEUE_FULL = 17
+    NOT_ACKNOWLEDGED = 18
+    KEY_EXHAUSTED = 19
+    FLUSHED = 20
 
 @final
 class BatchResult:
@@ -362,7 +444,7 @@ class BatchResult:
         """65535 where no VM was found."""
     @property
     def verdict(self) -> NDArray[np.uint8]:
-        """0: passed; n: drop reason n - 1 of ``DROP_REASONS``."""
+        """0: passed; else see ``Verdict``."""
 
 @final
 class ConnectionTable:
@@ -376,11 +458,18 @@ class ConnectionTable:
     ) -> None: ...
     def remove_key(self, vm_id: int, key_id: int, *, group: bool = False) -> None: ...
     def seal_batch(self, batch: FrameBatch) -> BatchResult:
-        """Transmit path: VM by source address, then seal with its pairwise key."""
+        """Transmit path: VM by source address, then seal with its pairwise key.
+
+        The frames are read where they lie, without the GIL: no other thread writes to ``batch.data`` or uses this table
+        meanwhile. The result's arrays are new.
+        """
     def open_batch(self, batch: FrameBatch) -> BatchResult:
-        """Receive path: VM by destination address, replay check, open."""
+        """Receive path: VM by destination address, replay check, open. Threads: as ``seal_batch``."""
     def lookup_batch(self, macs: NDArray[np.uint8]) -> NDArray[np.uint16]:
-        """VM IDs for an (n, 6) array of addresses; 65535 where nobody owns one."""
+        """VM IDs for an (n, 6) array of addresses; 65535 where nobody owns one.
+
+        A C-contiguous array is read where it lies, another one is copied first. Threads: as ``seal_batch``.
+        """
     def dump(self) -> list[dict[str, object]]:
         """A row for each VM: addresses, connection, counters, which keys there are; never a key."""
     def save(self) -> bytes:

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from polyradio import FrameBatch, ccmp_open, ccmp_seal
+from polyradio import FrameBatch, ccmp_open, ccmp_open_batch, ccmp_seal, ccmp_seal_batch
 from polyradio._core import CALL_ERRORS, DROP_REASONS, ConnectionTable
 from polyradio.errors import DeviceRejected, LocalProtocolError
+
+# The frames of the fixture are the same for every example.
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def verdict(name: str) -> int:
@@ -73,6 +78,98 @@ def test_addresses_are_looked_up_in_their_order(table, frames):
     assert table.lookup_batch(macs).tolist() == [2, 65535, 0]
     with pytest.raises(LocalProtocolError):
         table.lookup_batch(np.zeros((1, 5), np.uint8))
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=100)), max_size=20))
+def test_what_the_table_sealed_opens_under_the_keys_of_its_rows(frames, packets):
+    table = table_of(frames, 3)
+    batch = FrameBatch.from_frames([frames.up(number) + body for number, body in packets])
+    before = batch.data.copy()
+    result = table.seal_batch(batch)
+    check_result(result, [number for number, _ in packets], "no_such_vm")
+    assert (batch.data == before).all()
+    keys = np.array([list(frames.key(number)) for number, _ in packets], np.uint8).reshape(-1, 16)
+    opened = ccmp_open_batch(result.frames, keys)
+    for (number, _), plain, frame in zip(packets, batch, opened.frames, strict=True):
+        assert frame == (plain if number < 3 else b"")
+    for number in range(3):
+        mine = [index for index, (vm, _) in enumerate(packets) if vm == number]
+        assert opened.packet_number[mine].tolist() == list(range(1, len(mine) + 1))
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=100)), max_size=20))
+def test_what_was_sealed_under_the_keys_of_its_rows_the_table_opens(frames, packets):
+    table = table_of(frames, 3)
+    plain = [frames.down(number) + body for number, body in packets]
+    keys = np.array([list(frames.key(number)) for number, _ in packets], np.uint8).reshape(-1, 16)
+    numbers = np.arange(1, len(packets) + 1, dtype=np.uint64)
+    batch = ccmp_seal_batch(FrameBatch.from_frames(plain), keys, numbers).frames
+    before = batch.data.copy()
+    result = table.open_batch(batch)
+    check_result(result, [number for number, _ in packets], "not_ours")
+    assert list(result.frames) == [
+        frame if number < 3 else b"" for (number, _), frame in zip(packets, plain, strict=True)
+    ]
+    again = table.open_batch(batch)
+    check_result(again, [number for number, _ in packets], "not_ours", known="replay")
+    assert (batch.data == before).all()
+
+
+def table_of(frames, vms: int) -> ConnectionTable:
+    table = ConnectionTable(max_vms=8)
+    for number in range(vms):
+        table.add_vm(number, frames.address(number), bssid=frames.ap)
+        table.install_key(number, 0, 4, frames.key(number))
+    return table
+
+
+def check_result(result, vms: list[int], unknown: str, known: str = "") -> None:
+    """VMs 0 to 2 are known: shapes, types and values of everything but the octets."""
+    known_verdict = verdict(known) if known else 0
+    assert result.vm_id.tolist() == [number if number < 3 else 65535 for number in vms]
+    assert result.verdict.tolist() == [known_verdict if number < 3 else verdict(unknown) for number in vms]
+    assert (result.verdict.dtype, result.vm_id.dtype) == (np.uint8, np.uint16)
+    assert (result.frames.data.dtype, result.frames.offsets.dtype) == (np.uint8, np.uint32)
+    assert result.frames.offsets.shape == (len(vms) + 1,)
+    assert (np.diff(result.frames.offsets)[result.verdict != 0] == 0).all()
+
+
+def test_frames_are_read_where_they_lie_and_results_are_views(table, frames):
+    octets = frames.up(0) + frames.up(1)
+    data = np.frombuffer(octets, np.uint8)
+    assert not data.flags.writeable
+    batch = FrameBatch(data, np.array([0, len(frames.up(0)), len(octets)], np.uint32))
+    result = table.seal_batch(batch)
+    assert np.shares_memory(batch.data, data)
+    for array in (result.frames.data, result.frames.offsets, result.vm_id, result.verdict):
+        assert not array.flags.owndata
+    assert np.shares_memory(result.frames.data, result.frames.data)
+    assert data.tobytes() == octets
+
+
+def test_a_buffer_that_shrank_under_its_batch_is_refused(table, frames):
+    data = np.frombuffer(frames.up(0), np.uint8).copy()
+    batch = FrameBatch(data, np.array([0, len(data)], np.uint32))
+    data.resize(10, refcheck=False)
+    with pytest.raises(LocalProtocolError, match="offsets"):
+        table.seal_batch(batch)
+
+
+@given(st.lists(st.integers(0, 9), max_size=50), st.integers(1, 3))
+def test_addresses_of_any_layout_are_looked_up(numbers, step):
+    table = ConnectionTable(max_vms=8)
+    address = np.array([[2, 0, 0, 0, 0, number] for number in range(10)], np.uint8)
+    for number in range(0, 8, 2):
+        table.add_vm(number, address[number].tobytes())
+    macs = address[numbers].reshape(-1, 6)
+    spread = np.zeros((len(numbers) * step, 6 * step), np.uint8)
+    spread[::step, ::step] = macs
+    expected = [number if number in range(0, 8, 2) else 65535 for number in numbers]
+    for array in (macs, np.asfortranarray(macs), spread[::step, ::step], macs[::-1].copy()[::-1]):
+        found = table.lookup_batch(array)
+        assert (found.dtype, found.tolist()) == (np.uint16, expected)
 
 
 @pytest.mark.parametrize(

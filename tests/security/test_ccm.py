@@ -107,6 +107,12 @@ def test_it_equals_the_cryptography_package(
     assert polyradio.ccm_open(key, nonce, aad, sealed, length) == plaintext
 
 
+@pytest.mark.parametrize("length", [1, 13, 14, 15, 0xFEFF, 0xFF00, 0xFFFF, 0x10000])
+def test_aad_of_any_length_equals_the_cryptography_package(length: int) -> None:
+    key, nonce, aad = bytes(range(16)), bytes(13), bytes(index & 0xFF for index in range(length))
+    assert polyradio.ccm_seal(key, nonce, aad, b"text", 8) == AESCCM(key, 8).encrypt(nonce, b"text", aad)
+
+
 @given(KEYS, st.tuples(NONCES, st.binary(max_size=40), st.binary(max_size=100)), TAG_LENGTHS, st.data())
 def test_any_flipped_bit_is_a_mic_error(
     key: bytes, parts: tuple[bytes, bytes, bytes], length: int, data: st.DataObject

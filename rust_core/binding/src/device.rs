@@ -1,6 +1,6 @@
 //! The device for Python: its connection table by itself, and the emulated NIC for conformance tests.
 
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyUntypedArrayMethods};
 use polyradio_core::air::{AirStation, Reception, TransmitReport};
 use polyradio_core::device::batch::BatchOutcome;
 use polyradio_core::device::{self as core_device, Counters, Device, DeviceConfig, DropReason, Row, RowSnapshot};
@@ -13,16 +13,31 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::error::{local, rejected};
-use crate::security::FrameBatch;
+use crate::security::{FrameBatch, in_order, not_a_slice};
 use crate::wire::mac_addr;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("DROP_REASONS", PyTuple::new(py, DropReason::ALL.iter().map(|reason| reason.name()))?)?;
     module.add("CALL_ERRORS", PyTuple::new(py, CallError::ALL.map(|error| format!("{error:?}")))?)?;
+    module.add("Verdict", verdict_class(py)?)?;
     module.add_class::<BatchResult>()?;
     module.add_class::<ConnectionTable>()?;
     module.add_class::<EmulatedNic>()
+}
+
+/// `IntEnum` with 0 for a frame that passed, and the drop reasons behind it.
+fn verdict_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let reasons = DropReason::ALL.iter().map(|reason| (reason.name().to_uppercase(), verdict_number(Err(*reason))));
+    let members: Vec<(String, u8)> = [("OK".to_owned(), verdict_number(Ok(())))].into_iter().chain(reasons).collect();
+    let module = PyDict::new(py);
+    module.set_item("module", "polyradio")?;
+    let class = py.import("enum")?.getattr("IntEnum")?.call(("Verdict", members), Some(&module))?;
+    class.setattr(
+        "__doc__",
+        "Whether a frame of a batch passed (`OK`, 0), or why it was dropped: what `verdict` arrays hold.",
+    )?;
+    Ok(class)
 }
 
 /// What became of a batch: the frames that passed, and a VM and a verdict for each frame that went in.
@@ -35,11 +50,10 @@ struct BatchResult {
 
 impl BatchResult {
     fn from_core(py: Python<'_>, outcome: BatchOutcome) -> PyResult<Self> {
-        let verdicts = outcome.verdicts.iter().map(|verdict| verdict.map_or_else(|reason| reason as u8 + 1, |()| 0));
         Ok(Self {
             frames: Py::new(py, FrameBatch::from_core(py, outcome.frames)?)?,
             vm_id: vm_numbers(&outcome.vms).into_pyarray(py).unbind(),
-            verdict: verdicts.collect::<Vec<u8>>().into_pyarray(py).unbind(),
+            verdict: verdict_numbers(outcome.verdicts).into_pyarray(py).unbind(),
         })
     }
 }
@@ -58,7 +72,7 @@ impl BatchResult {
         self.vm_id.clone_ref(py)
     }
 
-    /// 0: passed; n: drop reason n - 1 of `DROP_REASONS`.
+    /// 0: passed; else see `Verdict`.
     #[getter]
     fn verdict(&self, py: Python<'_>) -> Py<PyArray1<u8>> {
         self.verdict.clone_ref(py)
@@ -112,15 +126,17 @@ impl ConnectionTable {
 
     /// Transmit path: VM by source address, then seal with its pairwise key.
     fn seal_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
-        let frames = batch.to_core(py)?;
-        let outcome = py.detach(|| self.0.seal_batch(frames.frames()));
+        let reading = batch.read(py)?;
+        let frames = reading.frames()?;
+        let outcome = py.detach(|| self.0.seal_batch(frames));
         BatchResult::from_core(py, outcome)
     }
 
     /// Receive path: VM by destination address, replay check, open.
     fn open_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
-        let frames = batch.to_core(py)?;
-        let outcome = py.detach(|| self.0.open_batch(frames.frames()));
+        let reading = batch.read(py)?;
+        let frames = reading.frames()?;
+        let outcome = py.detach(|| self.0.open_batch(frames));
         BatchResult::from_core(py, outcome)
     }
 
@@ -130,21 +146,12 @@ impl ConnectionTable {
         py: Python<'py>,
         macs: &Bound<'py, PyArray2<u8>>,
     ) -> PyResult<Bound<'py, PyArray1<u16>>> {
-        let macs = macs.try_readonly()?;
-        let macs = macs.as_array();
-        if macs.ncols() != 6 {
+        let &[_, 6] = macs.shape() else {
             return Err(local("addresses come as an array of shape (n, 6)"));
-        }
-        let addresses: Vec<MacAddr> = macs
-            .rows()
-            .into_iter()
-            .map(|row| {
-                let mut octets = [0; 6];
-                octets.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
-                MacAddr(octets)
-            })
-            .collect();
-        let found = py.detach(|| self.0.lookup_batch(addresses));
+        };
+        let macs = in_order(macs)?;
+        let (macs, _) = macs.as_slice().map_err(not_a_slice)?.as_chunks();
+        let found = py.detach(|| self.0.lookup_batch(macs.iter().copied().map(MacAddr)));
         Ok(vm_numbers(&found).into_pyarray(py))
     }
 
@@ -306,6 +313,15 @@ fn counters_dict<'py>(py: Python<'py>, counters: &Counters) -> PyResult<Bound<'p
         dict.set_item(name, count)?;
     }
     Ok(dict)
+}
+
+/// As `Verdict` numbers them.
+fn verdict_number(verdict: Result<(), DropReason>) -> u8 {
+    verdict.map_or_else(|reason| reason as u8 + 1, |()| 0)
+}
+
+pub(crate) fn verdict_numbers(verdicts: impl IntoIterator<Item = Result<(), DropReason>>) -> Vec<u8> {
+    verdicts.into_iter().map(verdict_number).collect()
 }
 
 fn vm_numbers(vms: &[Option<VmId>]) -> Vec<u16> {

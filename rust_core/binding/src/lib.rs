@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod capture;
+mod ccmp_batch;
 mod device;
 mod error;
 mod runtime;
@@ -15,6 +16,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     wire::register(module)?;
     capture::register(module)?;
     security::register(module)?;
+    ccmp_batch::register(module)?;
     device::register(module)?;
     runtime::register(module)
 }

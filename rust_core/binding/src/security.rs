@@ -1,6 +1,9 @@
 //! CCM, CCMP and frame batches for Python.
 
-use numpy::{AsSliceError, PyArray1, PyArrayMethods, PyReadonlyArray1};
+use numpy::ndarray::Dimension;
+use numpy::{
+    AsSliceError, Element, PyArray, PyArray1, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyUntypedArrayMethods,
+};
 use polyradio_core::frame_batch as core_batch;
 use polyradio_core::ids::{KeyId, PacketNumber};
 use polyradio_core::security::ccm::{Ccm, CcmError};
@@ -109,6 +112,12 @@ impl FrameBatch {
         core_batch::FrameBatch::from_parts(parts.0, parts.1).map_err(|_| local(INVALID_OFFSETS))
     }
 
+    /// The frames where they lie, for as long as this stands: nobody can borrow the arrays for writing meanwhile.
+    pub(crate) fn read<'py>(&self, py: Python<'py>) -> PyResult<Reading<'py>> {
+        let (data, offsets) = self.arrays(py)?;
+        Ok(Reading { data, offsets })
+    }
+
     fn arrays<'py>(&self, py: Python<'py>) -> PyResult<(PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, u32>)> {
         Ok((self.data.bind(py).try_readonly()?, self.offsets.bind(py).try_readonly()?))
     }
@@ -157,7 +166,7 @@ impl FrameBatch {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.arrays(py)?.1.len()?.saturating_sub(1))
+        Ok(self.arrays(py)?.1.len().saturating_sub(1))
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyBytes>> {
@@ -172,7 +181,21 @@ impl FrameBatch {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("FrameBatch({} frames, {} octets)", self.__len__(py)?, self.arrays(py)?.0.len()?))
+        Ok(format!("FrameBatch({} frames, {} octets)", self.__len__(py)?, self.arrays(py)?.0.len()))
+    }
+}
+
+/// A batch's arrays, borrowed for reading.
+pub(crate) struct Reading<'py> {
+    data: PyReadonlyArray1<'py, u8>,
+    offsets: PyReadonlyArray1<'py, u32>,
+}
+
+impl Reading<'_> {
+    pub(crate) fn frames(&self) -> PyResult<core_batch::Frames<'_>> {
+        let (data, offsets) =
+            (self.data.as_slice().map_err(not_a_slice)?, self.offsets.as_slice().map_err(not_a_slice)?);
+        core_batch::Frames::from_parts(data, offsets).map_err(|_| local(INVALID_OFFSETS))
     }
 }
 
@@ -220,7 +243,18 @@ impl From<Number> for usize {
     }
 }
 
-fn read_only<T: numpy::Element>(py: Python<'_>, values: Vec<T>) -> PyResult<Py<PyArray1<T>>> {
+/// The array itself where its elements lie one behind the other, else a copy.
+pub(crate) fn in_order<'py, T: Element, D: Dimension>(
+    array: &Bound<'py, PyArray<T, D>>,
+) -> PyResult<PyReadonlyArray<'py, T, D>> {
+    if array.is_c_contiguous() && array.is_aligned() {
+        return Ok(array.try_readonly()?);
+    }
+    let copy = array.call_method0("copy")?.cast_into::<PyArray<T, D>>()?;
+    Ok(copy.try_into_readonly()?)
+}
+
+fn read_only<T: Element>(py: Python<'_>, values: Vec<T>) -> PyResult<Py<PyArray1<T>>> {
     let array = PyArray1::from_vec(py, values);
     array.try_readwrite()?.make_nonwriteable();
     Ok(array.unbind())
@@ -249,7 +283,7 @@ fn open_error(error: OpenError) -> PyErr {
     }
 }
 
-fn not_a_slice(_: AsSliceError) -> PyErr {
+pub(crate) fn not_a_slice(_: AsSliceError) -> PyErr {
     local("the array is not contiguous")
 }
 

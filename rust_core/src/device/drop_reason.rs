@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::security::ccmp::{OpenError, SealError};
+
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// Why a frame went no further.
@@ -71,6 +73,28 @@ drop_reasons! {
 impl fmt::Display for DropReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
+    }
+}
+
+impl From<SealError> for DropReason {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Truncated | SealError::NoRoom => Self::Truncated,
+            SealError::NotProtectable | SealError::TooLong => Self::Malformed,
+            SealError::KeyExhausted => Self::KeyExhausted,
+        }
+    }
+}
+
+impl From<OpenError> for DropReason {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Truncated | OpenError::NoRoom => Self::Truncated,
+            OpenError::NotProtected => Self::Unprotected,
+            OpenError::NotCcmp => Self::Malformed,
+            OpenError::Replay => Self::Replay,
+            OpenError::MicFailed => Self::MicFailed,
+        }
     }
 }
 

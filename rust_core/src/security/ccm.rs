@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit};
 use aes::{Aes128Enc, Aes256Enc, Block};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -45,9 +46,7 @@ impl Ccm {
             return Err(CcmError::WrongRoom);
         }
         let (ciphertext, tag) = out.split_at_mut_checked(plaintext.len()).ok_or(CcmError::WrongRoom)?;
-        copy(tag, self.tag(nonce, aad, plaintext).iter());
-        ciphertext.copy_from_slice(plaintext);
-        self.apply_key_stream(nonce, ciphertext);
+        copy(tag, self.run::<false>(nonce, aad, plaintext, ciphertext).as_slice());
         Ok(())
     }
 
@@ -63,9 +62,7 @@ impl Ccm {
         if out.len() != length {
             return Err(CcmError::WrongRoom);
         }
-        out.copy_from_slice(ciphertext);
-        self.apply_key_stream(nonce, out);
-        let expected = self.tag(nonce, aad, out);
+        let expected = self.run::<true>(nonce, aad, ciphertext, out);
         if expected.get(..tag.len()).is_some_and(|expected| expected.ct_eq(tag).into()) {
             Ok(())
         } else {
@@ -87,48 +84,28 @@ impl Ccm {
         if (length as u64).checked_shr(bits).unwrap_or_default() == 0 { Ok(()) } else { Err(CcmError::TooLong) }
     }
 
-    /// CBC-MAC over B0, AAD and plaintext (RFC 3610 2.2), encrypted with the key stream's block 0.
-    fn tag(&self, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Zeroizing<[u8; 16]> {
+    /// Encrypts, or decrypts, `input` into `output` of the same length, and returns the tag that belongs to it.
+    fn run<const OPEN: bool>(&self, nonce: &[u8], aad: &[u8], input: &[u8], output: &mut [u8]) -> Zeroizing<[u8; 16]> {
         let flags = (u8::from(!aad.is_empty()) << 6) | (((self.tag_length - 2) / 2) << 3) | (self.length_octets - 1);
-        let mut mac = Zeroizing::new(self.block(flags, nonce, plaintext.len() as u64));
-        self.cipher.encrypt(&mut mac);
-        if !aad.is_empty() {
-            self.absorb(&mut mac, &[&aad_length(aad.len()), aad].concat());
-        }
-        self.absorb(&mut mac, plaintext);
-        let mut first = self.block(self.length_octets - 1, nonce, 0);
-        self.cipher.encrypt(&mut first);
-        xor(mac.as_mut_slice(), &first);
-        mac
-    }
-
-    fn absorb(&self, mac: &mut [u8; 16], octets: &[u8]) {
-        for block in octets.chunks(16) {
-            xor(mac, block);
-            self.cipher.encrypt(mac);
-        }
-    }
-
-    /// Encrypts or decrypts with the key stream from block 1 on (RFC 3610 2.3), several blocks at a time.
-    fn apply_key_stream(&self, nonce: &[u8], octets: &mut [u8]) {
-        let mut numbers = 1..;
-        for chunk in octets.chunks_mut(16 * PARALLEL_BLOCKS) {
-            let mut stream = [Block::default(); PARALLEL_BLOCKS];
-            for (block, number) in stream.iter_mut().zip(&mut numbers) {
-                *block = self.block(self.length_octets - 1, nonce, number).into();
-            }
-            self.cipher.encrypt_all(&mut stream);
-            chunk.chunks_mut(16).zip(&stream).for_each(|(part, block)| xor(part, block));
-        }
+        let mut tag = Zeroizing::new([0; 16]);
+        self.cipher.run(Pass::<OPEN> {
+            first: Self::block(flags, nonce, input.len() as u64),
+            counter: Self::block(self.length_octets - 1, nonce, 0),
+            aad,
+            input,
+            output,
+            tag: &mut tag,
+        });
+        tag
     }
 
     /// Flags, nonce, and a number in the last L octets.
-    fn block(&self, flags: u8, nonce: &[u8], number: u64) -> [u8; 16] {
-        let number = number.to_be_bytes();
-        let number = number.iter().skip(number.len().saturating_sub(self.length_octets.into()));
+    fn block(flags: u8, nonce: &[u8], number: u64) -> [u8; 16] {
         let mut block = [0; 16];
-        copy(&mut block, [flags].iter().chain(nonce).chain(number));
-        block
+        let (first, rest) = block.split_at_mut(1);
+        first.copy_from_slice(&[flags]);
+        copy(rest, nonce);
+        (u128::from_be_bytes(block) | u128::from(number)).to_be_bytes()
     }
 }
 
@@ -190,40 +167,106 @@ impl Cipher {
         }
     }
 
-    fn encrypt(&self, block: &mut [u8; 16]) {
+    fn run(&self, pass: impl BlockCipherEncClosure<BlockSize = U16>) {
         match self {
-            Self::Aes128(cipher) => cipher.encrypt_block(block.into()),
-            Self::Aes256(cipher) => cipher.encrypt_block(block.into()),
-        }
-    }
-
-    fn encrypt_all(&self, blocks: &mut [Block]) {
-        match self {
-            Self::Aes128(cipher) => cipher.encrypt_blocks(blocks),
-            Self::Aes256(cipher) => cipher.encrypt_blocks(blocks),
+            Self::Aes128(cipher) => cipher.encrypt_with_backend(pass),
+            Self::Aes256(cipher) => cipher.encrypt_with_backend(pass),
         }
     }
 }
 
-/// How the length of the AAD is said in front of it (RFC 3610 2.2).
-fn aad_length(length: usize) -> Vec<u8> {
-    match (u16::try_from(length), u32::try_from(length)) {
-        (Ok(length @ ..0xff00), _) => length.to_be_bytes().to_vec(),
-        (_, Ok(length)) => [&[0xff, 0xfe][..], &length.to_be_bytes()].concat(),
-        _ => [&[0xff, 0xff][..], &(length as u64).to_be_bytes()].concat(),
+/// The way through one packet. CBC-MAC (RFC 3610 2.2) waits for each block; the key stream (2.3) does not, and goes beside
+/// it: the processor has both under way.
+struct Pass<'a, const OPEN: bool> {
+    /// B0.
+    first: [u8; 16],
+    /// A0, whose key stream hides the tag; those of the text follow.
+    counter: [u8; 16],
+    aad: &'a [u8],
+    input: &'a [u8],
+    output: &'a mut [u8],
+    tag: &'a mut [u8; 16],
+}
+
+impl<const OPEN: bool> BlockSizeUser for Pass<'_, OPEN> {
+    type BlockSize = U16;
+}
+
+impl<const OPEN: bool> BlockCipherEncClosure for Pass<'_, OPEN> {
+    #[expect(
+        clippy::inline_always,
+        reason = "AES instructions are allowed in the caller only: a call a block otherwise"
+    )]
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let mut mac = encrypt(backend, self.first);
+        if !self.aad.is_empty() {
+            let (mut block, start) = aad_length(self.aad.len());
+            let (head, rest) = self.aad.split_at(self.aad.len().min(block.len() - start));
+            copy(block.get_mut(start..).unwrap_or_default(), head);
+            mac = encrypt(backend, sum(&mac, &block));
+            for block in rest.chunks(16) {
+                mac = encrypt(backend, sum(&mac, &padded(block)));
+            }
+        }
+        // The number never leaves the last L octets: `check` saw to it.
+        let mut counter = u128::from_be_bytes(self.counter);
+        let mut next = || {
+            counter = counter.wrapping_add(1);
+            encrypt(backend, counter.to_be_bytes())
+        };
+        let (blocks, rest) = self.input.as_chunks();
+        let (out_blocks, out_rest) = self.output.as_chunks_mut();
+        for (from, to) in blocks.iter().zip(out_blocks) {
+            *to = sum(&next(), from);
+            mac = encrypt(backend, sum(&mac, if OPEN { to } else { from }));
+        }
+        if !rest.is_empty() {
+            copy(out_rest, &sum(&next(), &padded(rest)));
+            mac = encrypt(backend, sum(&mac, &padded(if OPEN { out_rest } else { rest })));
+        }
+        *self.tag = sum(&mac, &encrypt(backend, self.counter));
     }
 }
 
-fn copy<'a>(to: &mut [u8], from: impl Iterator<Item = &'a u8>) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+#[expect(clippy::inline_always, reason = "as in `Pass::call`")]
+#[inline(always)]
+fn encrypt<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, block: [u8; 16]) -> [u8; 16] {
+    let mut out = Block::default();
+    backend.encrypt_block((&block.into(), &mut out).into());
+    out.into()
 }
 
-fn xor(to: &mut [u8], from: &[u8]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to ^= *from);
+/// One vector instruction.
+fn sum(a: &[u8; 16], b: &[u8; 16]) -> [u8; 16] {
+    let mut sum = *a;
+    sum.iter_mut().zip(b).for_each(|(a, b)| *a ^= b);
+    sum
 }
 
-/// As many as the processor can have under way.
-const PARALLEL_BLOCKS: usize = 8;
+/// A block that begins with the length of the AAD (RFC 3610 2.2), and how many octets say it.
+fn aad_length(length: usize) -> ([u8; 16], usize) {
+    let length = length as u128;
+    match length {
+        ..0xff00 => ((length << 112).to_be_bytes(), 2),
+        0xff00..=0xffff_ffff => ((0xfffe << 112 | length << 80).to_be_bytes(), 6),
+        _ => ((0xffff << 112 | length << 48).to_be_bytes(), 10),
+    }
+}
+
+fn padded(octets: &[u8]) -> [u8; 16] {
+    let mut block = [0; 16];
+    copy(&mut block, octets);
+    block
+}
+
+/// As much as there is room for.
+fn copy(to: &mut [u8], from: &[u8]) {
+    let length = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+        to.copy_from_slice(from);
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -319,7 +362,7 @@ mod tests {
             aad in proptest::collection::vec(any::<u8>(), 0..300),
             plaintext in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
-            type Reference = ccm::Ccm<aes::Aes256, ccm::consts::U16, ccm::consts::U13>;
+            type Reference = ccm::Ccm<aes::Aes256, U16, ccm::consts::U13>;
             let mut expected = plaintext.clone();
             Reference::new(&key.into()).encrypt_in_place(&nonce.into(), &aad, &mut expected).unwrap();
             prop_assert_eq!(seal(&key, &nonce, &aad, &plaintext, 16), Ok(expected));

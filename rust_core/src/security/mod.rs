@@ -6,5 +6,6 @@
 
 pub mod ccm;
 pub mod ccmp;
+pub mod ccmp_batch;
 pub mod key_slot;
 pub mod replay;
