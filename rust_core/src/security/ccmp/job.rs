@@ -10,7 +10,7 @@ use ccm::aead::inout::InOutBuf;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::layout::{self, Block, Layout};
+use super::layout::{self, Block, Layout, LayoutError};
 use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, Opened, SealError};
 use crate::ids::{KeyId, PacketNumber};
 
@@ -100,8 +100,37 @@ pub(super) trait Job<'k> {
     /// How long it is, about: batches are sorted by this.
     fn size(&self) -> usize;
 
+    /// The MPDU.
+    fn mpdu(&self) -> &[u8];
+
+    /// Checks the frame, whose header is laid out like that, and writes the headers; `None` where it fails, and then the
+    /// job says so.
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet>;
+
+    /// The frame has no layout.
+    fn refuse(&mut self, error: LayoutError);
+
     /// Checks the frame and writes the headers; `None` where it fails, and then the job says so.
-    fn prepare(&mut self) -> Option<Packet>;
+    #[inline(always)]
+    fn prepare(&mut self) -> Option<Packet> {
+        match Layout::of_plain_qos_data(self.mpdu()) {
+            // Most are: with all lengths known, half of the instructions.
+            Some(layout) => self.prepare_with(&layout),
+            None => self.prepare_any(),
+        }
+    }
+
+    /// The same for any header.
+    #[inline(never)]
+    fn prepare_any(&mut self) -> Option<Packet> {
+        match Layout::of(self.mpdu()) {
+            Ok(layout) => self.prepare_with(&layout),
+            Err(error) => {
+                self.refuse(error);
+                None
+            }
+        }
+    }
 
     /// The body of that many octets, for who works with slices.
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>>;
@@ -127,23 +156,32 @@ impl<'k> Job<'k> for SealJob<'k> {
         self.mpdu.len()
     }
 
+    fn mpdu(&self) -> &[u8] {
+        self.mpdu
+    }
+
+    fn refuse(&mut self, error: LayoutError) {
+        self.result = Err(error.into());
+    }
+
     #[inline(always)]
-    fn prepare(&mut self) -> Option<Packet> {
-        let written = seal_headers(self.key, self.mpdu, self.out);
-        match written {
-            Ok((layout, length)) => {
-                let header = layout.header_length();
-                let out = self.out.get_mut(header..).and_then(<[u8]>::first_chunk_mut);
-                *out? = CcmpHeader::emit(self.packet_number, self.key_id);
-                let output = self.out.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
-                let input = self.mpdu.as_ptr().wrapping_add(header);
-                Some(packet(self.key, &layout, self.packet_number, (input, output, length)))
-            }
-            Err(error) => {
-                self.result = Err(error);
-                None
-            }
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
+        let header = layout.header_length();
+        let length = self.mpdu.len().checked_sub(header)?;
+        if self.mpdu.len() > MAX_MPDU_LENGTH - self.key.overhead() {
+            self.result = Err(SealError::TooLong);
+            return None;
         }
+        let sealed = self.mpdu.len() + self.key.overhead();
+        let Some(out) = self.out.get_mut(..sealed) else {
+            self.result = Err(SealError::NoRoom);
+            return None;
+        };
+        layout.emit_protected(self.mpdu, out);
+        *out.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
+        let output = out.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
+        let input = self.mpdu.as_ptr().wrapping_add(header);
+        Some(packet(self.key, layout, self.packet_number, (input, output, length)))
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -179,18 +217,27 @@ impl<'k> Job<'k> for OpenJob<'k> {
         self.mpdu.len()
     }
 
+    fn mpdu(&self) -> &[u8] {
+        self.mpdu
+    }
+
+    fn refuse(&mut self, error: LayoutError) {
+        self.result = Err(error.into());
+    }
+
     #[inline(always)]
-    fn prepare(&mut self) -> Option<Packet> {
-        match open_headers(self.key, self.mpdu).and_then(|found| {
-            let length = self.mpdu.len() - self.key.overhead();
-            if self.out.len() < length { Err(OpenError::NoRoom) } else { Ok(found) }
-        }) {
-            Ok((layout, number, length)) => {
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
+        match open_headers(self.key, self.mpdu, layout) {
+            Ok((number, length)) => {
                 let header = layout.header_length();
+                if self.out.len() < header + length {
+                    self.result = Err(OpenError::NoRoom);
+                    return None;
+                }
                 self.result = Ok(Opened { length: header + length, packet_number: number });
                 let input = self.mpdu.as_ptr().wrapping_add(header + HEADER_LENGTH);
                 let output = self.out.as_mut_ptr().wrapping_add(header);
-                Some(packet(self.key, &layout, number, (input, output, length)))
+                Some(packet(self.key, layout, number, (input, output, length)))
             }
             Err(error) => {
                 self.result = Err(error);
@@ -237,21 +284,29 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         self.buffer.len()
     }
 
+    fn mpdu(&self) -> &[u8] {
+        let end = self.buffer.len().saturating_sub(self.key.mic_length());
+        self.buffer.get(HEADER_LENGTH..end).unwrap_or_default()
+    }
+
+    fn refuse(&mut self, error: LayoutError) {
+        let has_room = self.buffer.len() >= self.key.overhead();
+        self.result = Err(if has_room { error.into() } else { SealError::NoRoom });
+    }
+
     #[inline(always)]
-    fn prepare(&mut self) -> Option<Packet> {
-        match seal_headers_in_place(self.key, self.buffer) {
-            Ok((layout, length)) => {
-                let header = layout.header_length();
-                let ccmp_header = self.buffer.get_mut(header..).and_then(<[u8]>::first_chunk_mut);
-                *ccmp_header? = CcmpHeader::emit(self.packet_number, self.key_id);
-                let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
-                Some(packet(self.key, &layout, self.packet_number, (body, body, length)))
-            }
-            Err(error) => {
-                self.result = Err(error);
-                None
-            }
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
+        let header = layout.header_length();
+        let length = self.buffer.len().checked_sub(header + self.key.overhead())?;
+        if self.buffer.len() > MAX_MPDU_LENGTH {
+            self.result = Err(SealError::TooLong);
+            return None;
         }
+        self.buffer.copy_within(HEADER_LENGTH..HEADER_LENGTH + header, 0);
+        set_protected(self.buffer, true);
+        *self.buffer.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
+        let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
+        Some(packet(self.key, layout, self.packet_number, (body, body, length)))
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -286,14 +341,22 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
         self.buffer.len()
     }
 
+    fn mpdu(&self) -> &[u8] {
+        self.buffer
+    }
+
+    fn refuse(&mut self, error: LayoutError) {
+        self.result = Err(error.into());
+    }
+
     #[inline(always)]
-    fn prepare(&mut self) -> Option<Packet> {
-        match open_headers(self.key, self.buffer) {
-            Ok((layout, number, length)) => {
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
+        match open_headers(self.key, self.buffer, layout) {
+            Ok((number, length)) => {
                 let header = layout.header_length();
                 self.result = Ok(Opened { length: header + length, packet_number: number });
                 let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
-                Some(packet(self.key, &layout, number, (body, body, length)))
+                Some(packet(self.key, layout, number, (body, body, length)))
             }
             Err(error) => {
                 self.result = Err(error);
@@ -351,45 +414,15 @@ fn packet(
     Packet { key: key.octets().as_ptr(), first, aad: layout.aad(key.spp_amsdu()), input, output, length }
 }
 
-/// Checks a plaintext MPDU, copies its header; says where its parts lie, and the length of the body.
+/// Checks a protected MPDU; its packet number, and the length of the body.
 #[inline(always)]
-fn seal_headers(key: &CcmpKey, mpdu: &[u8], out: &mut [u8]) -> Result<(Layout, usize), SealError> {
-    let layout = Layout::of(mpdu)?;
-    let header = layout.header_length();
-    let length = key.sealed_length(mpdu).ok_or(SealError::TooLong)?;
-    if out.len() < length {
-        return Err(SealError::NoRoom);
-    }
-    layout.emit_protected(mpdu, out);
-    Ok((layout, mpdu.len() - header))
-}
-
-/// The same where the MPDU lies behind its headroom: the header moves to the front.
-fn seal_headers_in_place(key: &CcmpKey, buffer: &mut [u8]) -> Result<(Layout, usize), SealError> {
-    if buffer.len() > MAX_MPDU_LENGTH {
-        return Err(SealError::TooLong);
-    }
-    let end = buffer.len().checked_sub(key.mic_length()).ok_or(SealError::NoRoom)?;
-    let mpdu = buffer.get(HEADER_LENGTH..end).ok_or(SealError::NoRoom)?;
-    let layout = Layout::of(mpdu)?;
-    let header = layout.header_length();
-    let length = mpdu.len() - header;
-    buffer.copy_within(HEADER_LENGTH..HEADER_LENGTH + header, 0);
-    set_protected(buffer, true);
-    Ok((layout, length))
-}
-
-/// Checks a protected MPDU; says where its parts lie, its packet number, and the length of the body.
-#[inline(always)]
-fn open_headers(key: &CcmpKey, mpdu: &[u8]) -> Result<(Layout, PacketNumber, usize), OpenError> {
-    let layout = Layout::of(mpdu)?;
-    let ccmp = CcmpHeader::read_after(mpdu, &layout)?;
+fn open_headers(key: &CcmpKey, mpdu: &[u8], layout: &Layout) -> Result<(PacketNumber, usize), OpenError> {
+    let ccmp = CcmpHeader::read_after(mpdu, layout)?;
     if mpdu.len() > MAX_MPDU_LENGTH {
         return Err(OpenError::NotCcmp);
     }
-    let overhead = layout.header_length() + key.overhead();
-    let length = mpdu.len().checked_sub(overhead).ok_or(OpenError::Truncated)?;
-    Ok((layout, ccmp.packet_number, length))
+    let length = mpdu.len().checked_sub(layout.header_length() + key.overhead()).ok_or(OpenError::Truncated)?;
+    Ok((ccmp.packet_number, length))
 }
 
 /// Copies a MAC header, of the same length, without a call for those that are common.

@@ -74,6 +74,26 @@ impl Layout {
         })
     }
 
+    /// The layout of what most frames are: QoS data with three addresses and nothing else. `None` for all others.
+    #[inline(always)]
+    pub(super) fn of_plain_qos_data(mpdu: &[u8]) -> Option<Self> {
+        let (header, _) = mpdu.split_first_chunk::<26>()?;
+        let (fixed, [qos, _]) = header.split_first_chunk::<24>()? else { return None };
+        let words = words(fixed);
+        let is_plain = words[0] & (TYPE_AND_VERSION | QOS_SUBTYPE | ORDER) == QOS_DATA;
+        let qos = u64::from(*qos);
+        (is_plain && words[0] & DS_BITS != DS_BITS).then_some(Self {
+            words,
+            control_mask: QOS_DATA_MASK,
+            nonce_flags: qos & u64::from(TID),
+            qos,
+            qos_place: 0,
+            address4: 0,
+            aad_length: 24,
+            header_length: 26,
+        })
+    }
+
     #[inline(always)]
     fn with_optional_fields(words: [u64; 3], optional: u64) -> Self {
         let (is_data, has_qos) = (words[0] & TYPE_DATA != 0, words[0] & QOS_DATA == QOS_DATA);
