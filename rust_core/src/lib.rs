@@ -23,6 +23,7 @@ pub mod frame_batch;
 pub mod host;
 pub mod host_api;
 pub mod ids;
+mod prefetch;
 pub mod runtime;
 pub mod security;
 pub mod time;

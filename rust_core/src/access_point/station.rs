@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use super::counters::Counters;
 use super::transmit::Queued;
 use crate::air::phy::LOWEST_RATE;
-use crate::device::address_index::AddressHasher;
+use crate::device::address_hasher::AddressHasher;
 use crate::device::virtual_mac::{DuplicateFilter, SequenceCounters};
 use crate::host_api::CallError;
 use crate::host_api::call::CipherSuite;

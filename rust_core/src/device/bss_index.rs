@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::address_index::AddressHasher;
+use super::address_hasher::AddressHasher;
 use crate::ids::{MacAddr, VrId};
 
 /// BSSID to rows, in the order in which they came.

@@ -7,6 +7,7 @@
 //! Not here: policy (which channel, who first); the device obeys.
 //! Promise: octets in, octets out, no I/O, no clock, no panic; every frame that goes no further has a counted reason.
 
+pub mod address_hasher;
 pub mod address_index;
 pub mod batch;
 mod beacon_watch;
