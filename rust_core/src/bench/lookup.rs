@@ -27,12 +27,12 @@ impl Lookup {
     pub fn new(entries: usize, seed: u64) -> Result<Self, WorkError> {
         let Queries { owners, queries } = Queries::new(entries, seed)?;
         let mut table = ConnectionTable::new(1 << 16);
-        for (number, address) in (0..).zip(&owners) {
+        for (number, address) in (0..=u16::MAX).zip(&owners) {
             let added = table.add_vm(VmId::new(number), *address, None, false);
             added.map_err(|_| WorkError::Wrong("the table refused a VM"))?;
         }
         let found = table.lookup_batch(owners.iter().copied());
-        if !found.iter().copied().eq((0..).take(owners.len()).map(|number| Some(VmId::new(number)))) {
+        if !found.iter().copied().eq((0..=u16::MAX).take(owners.len()).map(|number| Some(VmId::new(number)))) {
             return Err(WorkError::Wrong("the table found another VM"));
         }
         Ok(Self { table, queries, cursor: 0 })
@@ -74,7 +74,7 @@ impl StdMap {
     /// `Invalid`: not 1 to 65,535 entries.
     pub fn new(entries: usize, seed: u64) -> Result<Self, WorkError> {
         let Queries { owners, queries } = Queries::new(entries, seed)?;
-        let map = owners.iter().map(|address| address.to_u64()).zip(0..).collect();
+        let map = owners.iter().map(|address| address.to_u64()).zip(0..=u16::MAX).collect();
         Ok(Self { map, queries, cursor: 0 })
     }
 }
@@ -153,6 +153,7 @@ mod tests {
         work.queries[0] = MacAddr::BROADCAST;
         assert!(work.run(1).is_err());
         assert!(Lookup::new(0, 1).is_err() && StdMap::new(65_536, 1).is_err());
+        assert!(Lookup::new(65_535, 1).is_ok() && StdMap::new(65_535, 1).is_ok());
     }
 
     #[test]

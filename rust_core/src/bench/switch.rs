@@ -11,7 +11,8 @@ use crate::host_api::{Completion, Header, HostCall, Kind, Messages};
 use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
 use crate::time::Instant;
 
-const ACCESS_POINT: MacAddr = MacAddr([2, 0xaa, 0, 0, 0, 1]);
+/// VMs of one access point; it could number no more than 2007.
+const STATIONS: u16 = 256;
 /// The channels that the radio moves between.
 const CHANNELS: [Channel; 2] = [1, 6];
 /// Where the VMs stand whose turn does not come.
@@ -60,9 +61,10 @@ impl Switch {
         self.call(vr, HostCall::InitVm { vm: VmId::new(number), address })?;
         self.call(vr, HostCall::SetParameters(Parameters { channel, rate: 540, ..Parameters::default() }))?;
         let state = ConnectionState::Authorized;
-        let association_id = number % 2007 + 1;
-        let connection =
-            Connection { state, bssid: ACCESS_POINT, association_id, qos: true, privacy: true, beacon_interval: 0 };
+        let [_, access_point] = (number / STATIONS).to_be_bytes();
+        let bssid = MacAddr([2, 0xaa, 0, 0, channel, access_point]);
+        let association_id = number % STATIONS + 1;
+        let connection = Connection { state, bssid, association_id, qos: true, privacy: true, beacon_interval: 0 };
         self.call(vr, HostCall::SetConnection(connection))?;
         let key = [0x5a, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let (key_id, scope, cipher) = (KeyId::from_low_bits(0), KeyScope::Pairwise, CipherSuite::CCMP_128);

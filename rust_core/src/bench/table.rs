@@ -91,7 +91,7 @@ impl TablePath {
         let addresses = addresses(vms, &mut random);
         let mut table = ConnectionTable::new(1 << 16);
         let mut keys = Vec::with_capacity(vms);
-        for (number, address) in (0..).zip(&addresses) {
+        for (number, address) in (0..=u16::MAX).zip(&addresses) {
             let octets = random_key(&mut random);
             keys.extend(CcmpKey::new(&octets));
             if part == Part::OnlyCcmp {
