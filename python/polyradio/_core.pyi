@@ -558,7 +558,7 @@ class Workload:
         cold: bool = False,
         seed: int = 1,
     ) -> Workload:
-        """Addresses, of version 1.3: the manager, keyexp_128, get_next_burst, submit_burst_nocheck, flush_burst."""
+        """Of version 1.3: the manager, keyexp_128, get_next_job, submit_job_nocheck, get_completed_job, flush_job."""
     @staticmethod
     def lookup(entries: int, *, seed: int = 1, handicap: float = 0.0) -> Workload: ...
     @staticmethod

@@ -145,15 +145,15 @@ impl Workload {
         }
     }
 
-    /// intel-ipsec-mb 1.3 in bursts of 64 jobs: addresses of the manager, `keyexp_128`, `get_next_burst`,
-    /// `submit_burst_nocheck`, `flush_burst`.
+    /// intel-ipsec-mb 1.3, job by job: addresses of the manager, `keyexp_128`, `get_next_job`, `submit_job_nocheck`,
+    /// `get_completed_job`, `flush_job`.
     #[staticmethod]
     #[pyo3(signature = (direction, lengths, addresses, *, keys = 1, cold = false, seed = 1))]
     fn ipsec_mb(
         py: Python<'_>,
         direction: &str,
         lengths: Vec<usize>,
-        addresses: [usize; 5],
+        addresses: [usize; 6],
         keys: usize,
         cold: bool,
         seed: u64,
@@ -161,8 +161,8 @@ impl Workload {
         let shape = Shape { direction: direction_of(direction)?, lengths, keys, is_cold: cold, seed };
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         {
-            let [manager, expand_key, next_burst, submit_burst, flush_burst] = addresses;
-            let functions = foreign::IpsecMbFunctions { manager, expand_key, next_burst, submit_burst, flush_burst };
+            let [manager, expand_key, next, submit, completed, flush] = addresses;
+            let functions = foreign::IpsecMbFunctions { manager, expand_key, next, submit, completed, flush };
             // SAFETY: the caller in Python took the addresses from the loaded library.
             Self::new(py, move || Ok(Box::new(unsafe { foreign::IpsecMb::new(&shape, functions) }?)))
         }

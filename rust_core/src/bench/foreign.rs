@@ -16,7 +16,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use super::ccmp::CcmPacket;
-use super::ring::{Direction, MAC_HEADER, MIC, Ring, Shape};
+use super::ring::{Direction, MIC, Ring, Shape};
 use super::{BATCH, Work, WorkError};
 use crate::ids::KeyId;
 
@@ -192,16 +192,18 @@ pub struct IpsecMbFunctions {
     pub manager: Address,
     /// `keyexp_128`.
     pub expand_key: Address,
-    /// `get_next_burst`.
-    pub next_burst: Address,
-    /// `submit_burst_nocheck`.
-    pub submit_burst: Address,
-    /// `flush_burst`.
-    pub flush_burst: Address,
+    /// `get_next_job`.
+    pub next: Address,
+    /// `submit_job_nocheck`.
+    pub submit: Address,
+    /// `get_completed_job`.
+    pub completed: Address,
+    /// `flush_job`.
+    pub flush: Address,
 }
 
 type ExpandKey = unsafe extern "C" fn(*const u8, *mut u8, *mut u8);
-type Burst = unsafe extern "C" fn(*mut c_void, u32, *mut *mut Job) -> u32;
+type GetJob = unsafe extern "C" fn(*mut c_void) -> *mut Job;
 
 /// `IMB_JOB` of version 1.3, 200 octets.
 #[repr(C)]
@@ -245,7 +247,8 @@ const AUTHENTICATE_CCM: c_int = 11;
 #[derive(Clone, Copy)]
 struct Expanded([u8; 176]);
 
-/// Packets through intel-ipsec-mb's bursts of 64 jobs.
+/// Packets through intel-ipsec-mb, by its interface of single jobs: the library keeps them until it has as many as it can
+/// do at once. (Its bursts of version 1.3 lose count unless each is flushed, and then take longer.)
 pub struct IpsecMb {
     ring: Ring,
     direction: Direction,
@@ -254,9 +257,10 @@ pub struct IpsecMb {
     cursor: usize,
     keys: Vec<Expanded>,
     manager: Address,
-    next_burst: Burst,
-    submit_burst: Burst,
-    flush_burst: Burst,
+    next: GetJob,
+    submit: GetJob,
+    completed: GetJob,
+    flush: GetJob,
 }
 
 impl IpsecMb {
@@ -269,17 +273,18 @@ impl IpsecMb {
     /// The addresses are those of the manager and the functions that they stand for, of version 1.3, in a library that
     /// stays loaded.
     pub unsafe fn new(shape: &Shape, functions: IpsecMbFunctions) -> Result<Self, WorkError> {
-        let IpsecMbFunctions { manager, expand_key, next_burst, submit_burst, flush_burst } = functions;
-        if [manager, expand_key, next_burst, submit_burst, flush_burst].contains(&0) {
+        let IpsecMbFunctions { manager, expand_key, next, submit, completed, flush } = functions;
+        if [manager, expand_key, next, submit, completed, flush].contains(&0) {
             return Err(WorkError::Invalid("a function has no address"));
         }
         // SAFETY: as promised by the caller.
-        let (expand_key, next_burst, submit_burst, flush_burst) = unsafe {
+        let (expand_key, next, submit, completed, flush) = unsafe {
             (
                 core::mem::transmute::<Address, ExpandKey>(expand_key),
-                core::mem::transmute::<Address, Burst>(next_burst),
-                core::mem::transmute::<Address, Burst>(submit_burst),
-                core::mem::transmute::<Address, Burst>(flush_burst),
+                core::mem::transmute::<Address, GetJob>(next),
+                core::mem::transmute::<Address, GetJob>(submit),
+                core::mem::transmute::<Address, GetJob>(completed),
+                core::mem::transmute::<Address, GetJob>(flush),
             )
         };
         let (ring, direction) = (Ring::new(shape)?, shape.direction);
@@ -292,7 +297,7 @@ impl IpsecMb {
         }
         let tags = vec![[0; MIC]; packets.len()];
         let mut work =
-            Self { ring, direction, packets, tags, cursor: 0, keys, manager, next_burst, submit_burst, flush_burst };
+            Self { ring, direction, packets, tags, cursor: 0, keys, manager, next, submit, completed, flush };
         work.run(work.packets.len() / BATCH)?;
         compare(&work.ring, direction, &work.packets)?;
         Ok(work)
@@ -339,21 +344,16 @@ impl IpsecMb {
     }
 }
 
-/// How many of these jobs ended well: for packets that were opened, with the tag that they came with.
+/// Whether a job ended well: for a packet that was opened, with the tag that it came with.
 ///
 /// # Safety
-/// The first `count` are jobs that the library has given back.
-unsafe fn finished(jobs: &[*mut Job], count: u32) -> usize {
-    jobs.iter()
-        .take(count as usize)
-        .filter(|job| {
-            // SAFETY: as promised; both tags have eight octets.
-            unsafe {
-                let tags = ((***job).user_data.cast::<[u8; MIC]>(), (***job).user_data2.cast::<[u8; MIC]>());
-                (***job).status == COMPLETED && tags.0.read_unaligned() == tags.1.read_unaligned()
-            }
-        })
-        .count()
+/// It is a job that the library has given back.
+unsafe fn is_right(job: *const Job) -> bool {
+    // SAFETY: as promised; both tags have eight octets.
+    unsafe {
+        let tags = ((*job).user_data.cast::<[u8; MIC]>(), (*job).user_data2.cast::<[u8; MIC]>());
+        (*job).status == COMPLETED && tags.0.read_unaligned() == tags.1.read_unaligned()
+    }
 }
 
 impl Work for IpsecMb {
@@ -362,41 +362,31 @@ impl Work for IpsecMb {
     }
 
     fn run(&mut self, repetitions: usize) -> Result<Duration, WorkError> {
-        let Self { next_burst, submit_burst, flush_burst, .. } = *self;
+        let Self { next, submit, completed, flush, .. } = *self;
         let manager: *mut c_void = ptr::with_exposed_provenance_mut(self.manager);
         let count = repetitions.saturating_mul(BATCH);
-        let mut jobs = [ptr::null_mut(); BATCH];
-        let room: u32 = 64;
         let mut done = 0;
         let start = Instant::now();
-        for _ in 0..repetitions {
-            // SAFETY: `jobs` has room for 64; jobs are filled before they are submitted.
+        for _ in 0..count {
+            // SAFETY: a job is filled before it is submitted, and looked at once it was given back.
             unsafe {
-                // A full queue gives packets back first.
-                while next_burst(manager, room, jobs.as_mut_ptr()) < room {
-                    let given = flush_burst(manager, room, jobs.as_mut_ptr());
-                    if given == 0 {
-                        return Err(REFUSED);
-                    }
-                    done += finished(&jobs, given);
+                self.fill(next(manager), self.cursor).ok_or(REFUSED)?;
+                let mut job = submit(manager);
+                while !job.is_null() {
+                    done += usize::from(is_right(job));
+                    job = completed(manager);
                 }
-                for job in jobs {
-                    let index = self.cursor;
-                    self.fill(job, index).ok_or(REFUSED)?;
-                    self.cursor = if index + 1 < self.packets.len() { index + 1 } else { 0 };
-                }
-                let given = submit_burst(manager, room, jobs.as_mut_ptr());
-                done += finished(&jobs, given);
             }
+            self.cursor = if self.cursor + 1 < self.packets.len() { self.cursor + 1 } else { 0 };
         }
         loop {
             // SAFETY: as above.
-            let given = unsafe { flush_burst(manager, room, jobs.as_mut_ptr()) };
-            if given == 0 {
+            let job = unsafe { flush(manager) };
+            if job.is_null() {
                 break;
             }
             // SAFETY: as above.
-            done += unsafe { finished(&jobs, given) };
+            done += usize::from(unsafe { is_right(job) });
         }
         let taken = start.elapsed();
         if done == count { Ok(taken) } else { Err(WorkError::Wrong("the library lost a packet or its tag is wrong")) }
@@ -432,5 +422,3 @@ fn compare(ring: &Ring, direction: Direction, packets: &[CcmPacket]) -> Result<(
     }
     Ok(())
 }
-
-const _: () = assert!(MAC_HEADER == 26);
