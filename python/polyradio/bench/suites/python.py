@@ -14,7 +14,7 @@ from polyradio.bench.suites.lookup import chain
 VMS = 16
 BATCH = 256
 SIZES = (64, 1500)
-_PREPARED = 4 << 20
+_PREPARED = 8 << 20
 """Octets of frames that are ready before a table has to be made anew."""
 _CCMP_128 = 4
 _ACCESS_POINT = bytes.fromhex("02aa00000001")
