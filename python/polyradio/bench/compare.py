@@ -7,6 +7,7 @@ Not here: reading files, how a comparison is written. Promise: what cannot be co
 backend) is said and never judged.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,6 +28,10 @@ class Limits:
 
     time: float = 0.10
     instructions: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not all(0 < limit < math.inf for limit in (self.time, self.instructions)):
+            raise LocalProtocolError("a limit has to be a number above 0")
 
 
 @dataclass(frozen=True, slots=True)

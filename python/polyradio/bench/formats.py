@@ -85,8 +85,8 @@ def to_github(comparison: Comparison) -> str:
     entries: list[dict[str, Any]] = []
     for item in comparison.items:
         figures = item.new
-        entries += _smaller(item.name, item.unit, item.better, figures.lower, figures.median, figures.upper)
-        entries[-1]["extra"] = f"{item.verdict}: {say(item, comparison)}"
+        entry = _smaller(item.name, item.unit, item.better, (figures.lower, figures.median, figures.upper))
+        entries.append(entry | {"extra": f"{item.verdict}: {say(item, comparison)}"})
         if item.instructions is not None and item.instructions.new is not None:
             counted = item.instructions.new
             entries.append(_counted(item.name, counted.per_item, counted.tool, counted.backend))
@@ -103,16 +103,15 @@ def to_junit(comparison: Comparison) -> str:
     total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     seconds = 0.0
     for number, (name, items) in enumerate(suites.items() or [("bench", [])]):
-        suite = ET.SubElement(root, "testsuite", name=name, package="polyradio.bench", id=str(number))
+        suite = ET.SubElement(root, "testsuite", name=_xml_text(name), package="polyradio.bench", id=str(number))
         _properties(suite, comparison)
         time = 0.0
         counts = {"tests": max(len(items), 1), "failures": 0, "errors": 0, "skipped": 0}
         for item in items:
             taken = item.new.slices * slice_seconds
             time += taken
-            case = ET.SubElement(
-                suite, "testcase", classname=f"polyradio.bench.{name}", name=item.name, time=f"{taken:.3f}"
-            )
+            attributes = {"classname": _xml_text(f"polyradio.bench.{name}"), "name": _xml_text(item.name)}
+            case = ET.SubElement(suite, "testcase", attributes, time=f"{taken:.3f}")
             text = _xml_text(say(item, comparison))
             if item.verdict is Verdict.REGRESSED:
                 ET.SubElement(case, "failure", type="regression", message=text).text = text
@@ -139,12 +138,10 @@ def to_junit(comparison: Comparison) -> str:
 def to_markdown(comparison: Comparison) -> str:
     """Markdown: what needs a look first, what stayed the same folded away."""
     lines = ["## polyradio bench", "", headline(comparison), ""]
-    if comparison.having(Verdict.REGRESSED):
-        lines += [f"- **regressed** {_cell(say(item, comparison))}" for item in comparison.having(Verdict.REGRESSED)]
-        lines.append("")
-    seen = [item for item in comparison.items if item.verdict is not Verdict.SAME]
-    order = list(Verdict)
-    seen.sort(key=lambda item: -order.index(item.verdict) if item.verdict is Verdict.REGRESSED else 0)
+    regressed = comparison.having(Verdict.REGRESSED)
+    if regressed:
+        lines += [*(f"- **regressed** {_cell(say(item, comparison))}" for item in regressed), ""]
+    seen = [*regressed, *comparison.having(Verdict.INCONCLUSIVE), *comparison.having(Verdict.IMPROVED)]
     if seen:
         lines += [*_markdown_table(seen), ""]
     same = comparison.having(Verdict.SAME)
@@ -186,8 +183,8 @@ def report_to_github(report: Report) -> str:
     entries: list[dict[str, Any]] = []
     for result in report.results:
         lower, upper = (float(value) for value in np.quantile(result.samples, (0.25, 0.75)))
-        entries += _smaller(result.name, result.unit, result.better, lower, result.median, upper)
-        entries[-1]["extra"] = f"{report.machine.cpu}, {result.backend or report.build.backend}"
+        entry = _smaller(result.name, result.unit, result.better, (lower, result.median, upper))
+        entries.append(entry | {"extra": f"{report.machine.cpu}, {result.backend or report.build.backend}"})
         if result.instructions is not None:
             counted = result.instructions
             entries.append(_counted(result.name, counted.per_item, counted.tool, counted.backend))
@@ -210,12 +207,15 @@ def _metric(value: float, lower: float, upper: float) -> dict[str, float]:
     return {"value": value, "lower_value": lower, "upper_value": upper}
 
 
-def _smaller(name: str, unit: str, better: str, lower: float, median: float, upper: float) -> list[dict[str, Any]]:
+def _smaller(name: str, unit: str, better: str, quartiles: tuple[float, float, float]) -> dict[str, Any]:
+    """An entry of github-action-benchmark; frames/s become ns/frame."""
+    lower, median, upper = quartiles
     if better == "higher":
-        scale = 1e9 if unit.endswith("/s") else 1.0
+        is_rate = unit.endswith("/s")
+        scale = 1e9 if is_rate else 1.0
         lower, median, upper = scale / upper, scale / median, scale / lower
-        unit = f"ns/{unit.removesuffix('/s').removesuffix('s')}" if unit.endswith("/s") else f"1/({unit})"
-    return [{"name": name, "unit": unit, "value": median, "range": f"± {(upper - lower) / 2:.4g}"}]
+        unit = f"ns/{unit.removesuffix('/s').removesuffix('s')}" if is_rate else f"1/({unit})"
+    return {"name": name, "unit": unit, "value": median, "range": f"± {(upper - lower) / 2:.4g}"}
 
 
 def _counted(name: str, per_item: float, tool: str, backend: str) -> dict[str, Any]:
