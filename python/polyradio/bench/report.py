@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from statistics import quantiles
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from polyradio.errors import LocalProtocolError
 
@@ -182,9 +181,9 @@ def read_report(path: Path) -> Report:
 
 def summary(samples: Sequence[float], better: Better) -> tuple[float, float, float]:
     """Best, median and spread of a result's samples, as `Result` has them."""
-    lower, median, upper = (float(value) for value in np.quantile(samples, (0.25, 0.5, 0.75)))
+    lower, median, upper = quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else [*samples] * 3
     best = min(samples) if better == "lower" else max(samples)
-    return float(best), median, (upper - lower) / median
+    return best, median, (upper - lower) / median
 
 
 def read_json(path: Path) -> object:
