@@ -24,7 +24,7 @@ _COLORS = {"regressed": "bold red", "improved": "green", "inconclusive": "yellow
 Outputs = tuple[tuple[str, Path], ...]
 
 
-def _outputs(formats: Sequence[str]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], Outputs]:
+def read_outputs(formats: Sequence[str]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], Outputs]:
     """What reads `FORMAT=FILE`; the path may hold further `=`."""
 
     def read(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Outputs:
@@ -53,7 +53,7 @@ def _outputs(formats: Sequence[str]) -> Callable[[click.Context, click.Parameter
     show_default=True, help="How many more instructions an item may take, where they were counted.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", "outputs", metavar="FORMAT=FILE", multiple=True, callback=_outputs(FILE_FORMATS),
+    "-o", "--output", "outputs", metavar="FORMAT=FILE", multiple=True, callback=read_outputs(FILE_FORMATS),
     help=f"Also write a file; repeatable. Formats: {', '.join(FILE_FORMATS)}.",
 )  # fmt: skip
 @click.option(
@@ -92,8 +92,8 @@ def compare(
 @click.command()
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", "outputs", metavar="FORMAT=FILE", multiple=True, required=True, callback=_outputs(REPORT_FORMATS),
-    help=f"Repeatable. Formats: {', '.join(REPORT_FORMATS)}.",
+    "-o", "--output", "outputs", metavar="FORMAT=FILE", multiple=True, required=True,
+    callback=read_outputs(REPORT_FORMATS), help=f"Repeatable. Formats: {', '.join(REPORT_FORMATS)}.",
 )  # fmt: skip
 def export(report: Path, outputs: Outputs) -> None:
     """Write a report of `polyradio bench --out` as what other tools read."""
