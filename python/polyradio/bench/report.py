@@ -179,6 +179,19 @@ def read_report(path: Path) -> Report:
         raise LocalProtocolError(f"{path}: {error}") from None
 
 
+def write_report(report: Report, path: Path) -> None:
+    """Writes the file of a report.
+
+    Raises:
+        LocalProtocolError: It cannot be written there.
+    """
+    if path.is_dir():
+        raise LocalProtocolError(f"cannot write {path}: it is a directory")
+    if not path.parent.is_dir():
+        raise LocalProtocolError(f"cannot write {path}: there is no directory {path.parent}")
+    path.write_text(json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def summary(samples: Sequence[float], better: Better) -> tuple[float, float, float]:
     """Best, median and spread of a result's samples, as `Result` has them."""
     lower, median, upper = quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else [*samples] * 3

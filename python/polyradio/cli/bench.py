@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from polyradio.cli.bench_compare import compare, export, workflow
 from polyradio.errors import LocalProtocolError, NotAvailable
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def bench(
     if not report.results:
         raise NotAvailable("nothing could be measured here")
     return 0
+
+
+bench.add_command(compare)
+bench.add_command(export)
+bench.add_command(workflow)
 
 
 def _check_build() -> str:

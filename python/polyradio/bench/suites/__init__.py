@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import cast
 
-from polyradio import _core
 from polyradio.bench.measure import Case, Plan, Runner
 from polyradio.errors import LocalProtocolError
 
@@ -40,7 +39,7 @@ def build_workload(name: str, *, handicap: float = 0.0) -> Runner:
     suite = name.partition("/")[0]
     if suite not in SUITES:
         raise LocalProtocolError(f"there is no result {name!r}")
-    for case in cases(suite, Plan(handicap=handicap, best=_core.best_backend())):
+    for case in cases(suite, Plan(handicap=handicap)):
         if case.name == name:
             if not case.countable:
                 raise LocalProtocolError(f"the instructions of {name} are not Rust's alone")

@@ -10,8 +10,11 @@ from polyradio.bench.peers import CcmPeer, ccm_peers
 from polyradio.bench.report import Skipped
 
 DIRECTIONS = ("seal", "open")
-OTHER_SIZES = (256, 512, 1024, 2304, 7935)
+SIZES = (64, 256, 512, 1024, 1500, 2304, 7935)
+CORNERS = (64, 1500)
+"""Sizes with every number of keys, hot and cold, and with every backend."""
 KEYS = (1, 1024, 65535)
+SOME_KEYS = 1024
 _LENGTHS = 256
 """Of a mix: as many as a hot ring has packets."""
 
@@ -19,19 +22,17 @@ _LENGTHS = 256
 def cases(plan: Plan) -> Iterator[Case]:
     """Sizes, mixes, keys, hot and cold memory; each backend at 64 and 1500 octets."""
     for direction in DIRECTIONS:
-        for size in (64, 1500):
-            for keys in (1024,) if plan.quick else KEYS:
-                for cold in (False,) if plan.quick else (False, True):
+        for size in CORNERS if plan.quick else SIZES:
+            is_corner = size in CORNERS and not plan.quick
+            for keys in KEYS if is_corner else (SOME_KEYS,):
+                for cold in (False, True) if is_corner else (False,):
                     yield _case(plan, direction, str(size), [size], keys=keys, cold=cold)
-        if not plan.quick:
-            for size in OTHER_SIZES:
-                yield _case(plan, direction, str(size), [size])
         yield _case(plan, direction, "wlan", wlan_mix(plan.seed))
         if not plan.quick:
             yield _case(plan, direction, "uniform", uniform(plan.seed))
     if plan.backend is None:
         for direction in DIRECTIONS:
-            for size in (64, 1500):
+            for size in CORNERS:
                 for backend, is_here in _core.backends():
                     if is_here and backend != plan.best:
                         yield _case(plan, direction, str(size), [size], backend=backend)
@@ -71,7 +72,7 @@ def _case(
     size: str,
     lengths: list[int],
     *,
-    keys: int = 1024,
+    keys: int = SOME_KEYS,
     cold: bool = False,
     backend: str | None = None,
 ) -> Case:
