@@ -1,6 +1,7 @@
 """`polyradio bench`: how fast it is here, next to the processor's limit and to other implementations."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 SLICES, SLICE_MS = 30, 5.0
 QUICK_SLICES, QUICK_SLICE_MS = 10, 2.0
+NOT_HERE = 3
+
+
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to measure with")
+    return value
 
 
 @click.group(invoke_without_command=True)
@@ -33,6 +41,7 @@ QUICK_SLICES, QUICK_SLICE_MS = 10, 2.0
 @click.option(
     "--slice-ms",
     type=click.FloatRange(0.01, 10_000),
+    callback=_finite,
     help=f"Of one slice; {SLICE_MS:g}, or {QUICK_SLICE_MS:g} if quick.",
 )
 @click.option(
@@ -40,7 +49,9 @@ QUICK_SLICES, QUICK_SLICE_MS = 10, 2.0
 )
 @click.option("--backend", metavar="NAME", help="This implementation of CCMP in the suite ccmp, and no other.")
 @click.option("--instructions", is_flag=True, help="Count instructions too, by valgrind; takes minutes.")
-@click.option("--handicap", type=click.FloatRange(0, 1000), default=0.0, hidden=True, help="Percent done twice.")
+@click.option(
+    "--handicap", type=click.FloatRange(0, 1000), callback=_finite, default=0.0, hidden=True, help="Percent done twice."
+)
 @click.pass_context
 def bench(
     context: click.Context,
@@ -58,7 +69,7 @@ def bench(
     """Measure how fast this is here: cryptography, look-ups, both paths, the radio's moves, Python, the whole path.
 
     Suites: ccmp, lookup, receive, transmit, switch, python, testbed, tap. Contestants run in turn, a slice each, so
-    that what disturbs one disturbs all. Exit code 3: it could not be measured here.
+    that what disturbs one disturbs all. Exit code 3: what was asked for by name could not be measured here.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -68,10 +79,7 @@ def bench(
     best = _check_build()
     chosen = check_suites(suites)
     _check_backend(backend)
-    if out is not None and not out.parent.is_dir():
-        raise LocalProtocolError(f"cannot write {out}: there is no directory {out.parent}")
-    if out is not None and out.is_dir():
-        raise LocalProtocolError(f"cannot write {out}: is a directory")
+    _check_out(out)
     plan = Plan(seed=seed, quick=quick, backend=backend, best=best, handicap=handicap)
     timing = Timing(slices or (QUICK_SLICES if quick else SLICES), slice_ms or (QUICK_SLICE_MS if quick else SLICE_MS))
     report, problems = _measure(chosen, plan, timing, instructions=instructions)
@@ -80,7 +88,7 @@ def bench(
         click.echo(f"polyradio: {problem}", err=True)
     if not report.results:
         raise NotAvailable("nothing could be measured here")
-    return 0
+    return NOT_HERE if problems and (suites or instructions) else 0
 
 
 bench.add_command(compare)
@@ -94,6 +102,14 @@ def _check_build() -> str:
     if _core.build_profile() != "release":
         raise NotAvailable("this is a debug build, whose figures mean nothing: install with the release profile")
     return _core.best_backend()
+
+
+def _check_out(out: Path | None) -> None:
+    """Before minutes are spent."""
+    if out is not None and not out.parent.is_dir():
+        raise LocalProtocolError(f"cannot write {out}: there is no directory {out.parent}")
+    if out is not None and out.is_dir():
+        raise LocalProtocolError(f"cannot write {out}: it is a directory")
 
 
 def _check_backend(backend: str | None) -> None:
@@ -136,7 +152,10 @@ def _measure(
     created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     settings = Settings(plan.seed, timing.slices, timing.slice_ms)
     if instructions:
-        results = _count(results, countable, plan.handicap)
+        try:
+            results = _count(results, countable, plan.handicap)
+        except NotAvailable as error:
+            problems.append(f"instructions were not counted: {error}")
     return Report(created, _core.__version__, machine(), build, settings, tuple(results)), problems
 
 
@@ -150,13 +169,14 @@ def _count(results: "list[Result]", countable: list[str], handicap: float) -> "l
 
 
 def _write(report: "Report", out: Path | None, *, as_json: bool) -> None:
-    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n"
-    if out is not None:
-        out.write_text(text, encoding="utf-8")
-    if as_json:
-        click.echo(text, nl=False)
-        return
+    from polyradio.bench.report import write_report  # noqa: PLC0415 - see above
     from polyradio.bench.table import print_report  # noqa: PLC0415 - see above
+
+    if out is not None:
+        write_report(report, out)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
+        return
 
     print_report(report)
     if out is not None:
