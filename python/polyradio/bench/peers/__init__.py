@@ -1,8 +1,9 @@
 """Other implementations of the same work, measured in the same run where they are installed.
 
 A library in C is loaded by ctypes, which gives the addresses of its functions; the loop over packets runs in Rust, so
-that no call from Python counts against it. Keys are expanded and nonces stand ready before the clock runs, and a
-library that takes many packets at once ends a slice with one flush: each is as good as it can be.
+that no call from Python counts against it. Keys are expanded, nonces and additional data stand ready before the clock
+runs (ours are made from the MAC header while it runs), and a library that keeps packets until it has enough is flushed
+once, at the end of a slice: each is as good as it can be.
 
 Not here: anything but AES-CCM. Promise: a peer's octets were compared with ours before it has a figure.
 """
