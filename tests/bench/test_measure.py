@@ -1,10 +1,11 @@
 """Slices in turn, and results from them."""
 
 import gc
+import itertools
 
 import pytest
 
-from polyradio.bench.measure import Case, Handicapped, Timing, calibrate, interleave, measure
+from polyradio.bench.measure import PARTS, Case, Handicapped, Timing, calibrate, interleave, measure
 from polyradio.bench.report import Skipped
 from polyradio.errors import NotAvailable, PolyradioError
 
@@ -45,10 +46,21 @@ def test_every_round_has_each_contestant_once_and_another_begins() -> None:
     log: list[str] = []
     runners = {name: Fake(1000, log=log, name=name) for name in "abc"}
     samples = interleave(runners, TIMING)
-    rounds = ["".join(log[-15:][start : start + 3]) for start in range(0, 15, 3)]
-    assert rounds == ["abc", "bca", "cab", "abc", "bca"]
+    # A slice in parts is one after another; what came twice in a row was one slice.
+    slices = "".join(name for name, _ in itertools.groupby(log[-5 * 3 * PARTS :]))
+    assert slices == "abc" + "bca" + "cab" + "abc" + "bca"
     assert samples == dict.fromkeys("abc", (1000.0,) * 5)
     assert gc.isenabled()
+
+
+def test_a_sample_is_not_moved_by_a_scheduler_that_hits_few_parts() -> None:
+    class Interrupted(Fake):
+        def run(self, repetitions: int, /) -> int:
+            taken = super().run(repetitions)
+            return taken + (3_000_000 if len(self.repetitions) % 3 == 0 else 0)
+
+    samples = interleave({"hit": Interrupted(1000)}, TIMING)
+    assert samples["hit"] == (1000.0,) * 5
 
 
 def test_a_slice_has_about_its_length() -> None:

@@ -3,6 +3,9 @@
 A `Case` says what is measured next to what; nothing of it is built before its turn. In each round every contestant has
 one slice of about the same time, and the order moves on by one each round. Sample i of each contestant is of round i.
 
+A slice is done in parts, and its sample is the median of them: the scheduler, which gives the processor to somebody
+else for some milliseconds, hits few of the parts. Work of which a slice holds few repetitions is not divided.
+
 Not here: what is measured (`suites`), what the figures mean (`compare`). Promise: no figure of work whose result was
 wrong; the garbage collector is off while a clock runs.
 """
@@ -11,11 +14,16 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 from typing import Protocol
 
 from polyradio.bench.report import Better, Figure, Parameter, Peer, Reference, Result, Skipped, summary
 from polyradio.errors import PolyradioError
 
+PARTS = 10
+"""Of a slice, at most."""
+PART_REPETITIONS = 8
+"""Of a part, at least: what comes up now and then must not be left out."""
 ROUGH = 0.2
 """A share of a slice that is long enough to tell from how many repetitions a slice has."""
 
@@ -146,11 +154,19 @@ def interleave(
             repetitions = dict.fromkeys(order, 1)
         for _ in range(timing.slices if slices is None else min(slices, timing.slices)):
             for name in order:
-                runner = runners[name]
-                taken = max(1, runner.run(repetitions[name])) / (repetitions[name] * runner.items)
+                taken = _slice(runners[name], repetitions[name])
                 samples[name].append(taken if better == "lower" else 1e9 / taken)
             order.append(order.pop(0))
     return {name: tuple(values) for name, values in samples.items()}
+
+
+def _slice(runner: Runner, repetitions: int) -> float:
+    """Nanoseconds of an item."""
+    parts = min(PARTS, repetitions // PART_REPETITIONS)
+    if parts < 3:
+        return max(1, runner.run(repetitions)) / (repetitions * runner.items)
+    each = repetitions // parts
+    return max(1, median(runner.run(each) for _ in range(parts))) / (each * runner.items)
 
 
 def calibrate(runner: Runner, slice_ns: int) -> int:
@@ -159,6 +175,9 @@ def calibrate(runner: Runner, slice_ns: int) -> int:
     repetitions = 1
     while (taken := runner.run(repetitions)) < slice_ns * ROUGH and repetitions < 1 << 30:
         repetitions *= 4
+    if taken < 4 * slice_ns:
+        # That one may have been disturbed.
+        taken = min(taken, *(runner.run(repetitions) for _ in range(2)))
     return max(1, round(repetitions * slice_ns / max(taken, 1)))
 
 
@@ -167,7 +186,7 @@ _SUBJECT = ""
 
 def _results(case: Case, samples: Samples, skipped: Sequence[Skipped]) -> list[Result]:
     own = samples[_SUBJECT]
-    best, median, spread = summary(own, case.better)
+    best, middle, spread = summary(own, case.better)
 
     def summed(name: str) -> tuple[float, float, float]:
         other_best, other_median, _ = summary(samples[name], case.better)
@@ -186,7 +205,7 @@ def _results(case: Case, samples: Samples, skipped: Sequence[Skipped]) -> list[R
         backend=case.backend,
         samples=own,
         best=best,
-        median=median,
+        median=middle,
         spread=spread,
         reference=Reference(case.reference[0], samples[case.reference[0]]),
         limit=limit,

@@ -17,7 +17,9 @@ pub const AAD: usize = 24;
 
 /// Octets of both buffers of a cold ring: more than the caches of today's processors that one core may fill.
 const COLD_OCTETS: usize = 64 << 20;
-/// Packets of a ring whose memory stays in the caches.
+/// Octets of both buffers of a hot ring: a core's own caches hold them, also where others use the core in between.
+const HOT_OCTETS: usize = 256 << 10;
+/// Packets of a hot ring, at most.
 const HOT_PACKETS: usize = 256;
 
 /// What is done with the packets.
@@ -38,7 +40,7 @@ pub struct Shape {
     pub lengths: Vec<usize>,
     /// How many keys there are; each packet has one by chance.
     pub keys: usize,
-    /// More memory than the caches hold, visited in random order; else at most 256 packets, again and again.
+    /// More memory than the caches hold, visited in random order; else 64 to 256 packets, again and again.
     pub is_cold: bool,
     /// Of keys, bodies and orders.
     pub seed: u64,
@@ -83,12 +85,9 @@ impl Ring {
             return Err(WorkError::Invalid("there are 1 to 65535 keys"));
         }
         let slot = slot_of(MAC_HEADER + HEADER_LENGTH + longest + MIC);
-        let count = if shape.is_cold {
-            (COLD_OCTETS / (2 * slot)).max(HOT_PACKETS)
-        } else {
-            shape.keys.clamp(BATCH, HOT_PACKETS)
-        };
-        let count = count.next_multiple_of(BATCH);
+        let hot = (HOT_OCTETS / (2 * slot)).min(HOT_PACKETS);
+        let count = if shape.is_cold { COLD_OCTETS / (2 * slot) } else { hot };
+        let count = (count / BATCH).max(1) * BATCH;
         let mut random = Random::new(shape.seed);
         let key_octets: Vec<[u8; 16]> = (0..shape.keys).map(|_| random_key(&mut random)).collect();
         let keys = key_octets.iter().filter_map(|key| CcmpKey::new(key).ok()).collect();

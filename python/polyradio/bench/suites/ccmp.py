@@ -15,8 +15,8 @@ CORNERS = (64, 1500)
 """Sizes with every number of keys, hot and cold, and with every backend."""
 KEYS = (1, 1024, 65535)
 SOME_KEYS = 1024
-_LENGTHS = 256
-"""Of a mix: as many as a hot ring has packets."""
+_LENGTHS = 64
+"""Of a mix: as many as a hot ring has packets at least."""
 
 
 def cases(plan: Plan) -> Iterator[Case]:

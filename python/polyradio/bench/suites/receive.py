@@ -9,6 +9,7 @@ from polyradio import _core
 from polyradio.bench.measure import Case, Plan, Samples
 from polyradio.bench.report import Result, summary
 from polyradio.bench.suites.ccmp import aes_limit
+from polyradio.bench.suites.lookup import FEW, chain
 
 VMS = (16, 1024, 65535)
 SIZES = (64, 1500)
@@ -34,7 +35,7 @@ def cases(plan: Plan, suite: str = "receive") -> Iterator[Case]:
                     name=f"{suite}/{size}/vms={vms}{suffix}",
                     parameters={"octets": size, "vms": vms, "batch": batch, "workers": 1},
                     subject=partial(make, handicap=plan.handicap),
-                    reference=limit,
+                    reference=chain(vms) if vms > FEW else limit,
                     limit=limit if limit[0].startswith("AES") else None,
                     others=[(ONLY_CCMP, partial(make, only_ccmp=True))],
                     derive=partial(_rest, suite, suffix),

@@ -16,7 +16,7 @@ from polyradio.bench.suites.lookup import chain
 VMS = (2, 16, 1024, 65535)
 FEWEST, MOST = VMS[0], VMS[-1]
 CROWD = 1024
-FEW = f"{FEWEST} VMs"
+FEW_VMS = f"{FEWEST} VMs"
 
 
 def cases(plan: Plan) -> Iterator[Case]:
@@ -27,8 +27,8 @@ def cases(plan: Plan) -> Iterator[Case]:
             name=f"switch/vms={vms}",
             parameters={"vms": vms},
             subject=partial(_core.Workload.switch, vms, handicap=plan.handicap),
-            reference=chain(),
-            others=[(FEW, partial(_core.Workload.switch, FEWEST))] if vms == MOST else [],
+            reference=chain(vms),
+            others=[(FEW_VMS, partial(_core.Workload.switch, FEWEST))] if vms == MOST else [],
             derive=_growth if vms == MOST else None,
             unit="ns/switch",
         )
@@ -45,7 +45,7 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 def _growth(most: Result, samples: Samples) -> list[Result]:
     """How often the switch with the fewest VMs fits into the one with the most."""
-    few = samples[FEW]
+    few = samples[FEW_VMS]
     growth = tuple(a / b for a, b in zip(most.samples, few, strict=True))
     _, median, spread = summary(growth, "lower")
     return [
