@@ -3,12 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measurement for people")]
 
+use core::hint::black_box;
 use std::collections::HashMap;
-use std::hint::black_box;
 use std::time::Instant;
 
 use polyradio_core::device::address_index::AddressIndex;
-use polyradio_core::ids::{Identifier, MacAddr, VrId};
+use polyradio_core::ids::{MacAddr, VrId};
 
 const LOOKUPS: usize = 4096;
 const ROUNDS: usize = 2000;

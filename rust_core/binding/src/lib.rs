@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod bench;
 mod capture;
 mod ccmp_batch;
 mod device;
@@ -18,5 +19,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     security::register(module)?;
     ccmp_batch::register(module)?;
     device::register(module)?;
-    runtime::register(module)
+    runtime::register(module)?;
+    bench::register(module)
 }

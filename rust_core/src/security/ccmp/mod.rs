@@ -15,6 +15,8 @@ mod portable;
 mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_512;
+#[cfg(target_arch = "x86_64")]
+mod x86_limit;
 
 use core::fmt;
 use std::sync::OnceLock;
@@ -26,6 +28,8 @@ pub use self::job::{OpenInPlaceJob, OpenJob, SealInPlaceJob, SealJob};
 pub use self::kernel::Backend;
 use self::layout::{Layout, LayoutError};
 use self::portable::Schedule;
+#[cfg(target_arch = "x86_64")]
+pub use self::x86_limit::aes_rounds;
 use super::replay::ReplayClass;
 use crate::host_api::call::CipherSuite;
 use crate::ids::{KeyId, PacketNumber};

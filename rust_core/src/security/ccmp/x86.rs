@@ -6,7 +6,7 @@
 //! the ciphertext, `aesenclast(m, rk10 ^ rk0 ^ data)` the next MAC input. Round keys are expanded on the fly, straight
 //! into the vectors' layout, so that a key costs 16 octets of memory traffic (32 of CCMP-256).
 //!
-//! With `x86_512` and `x86_limit` the only files with `unsafe` in the way of a frame. JUSTIFICATION: the instructions are
+//! JUSTIFICATION for `unsafe`: the instructions are
 //! reachable by intrinsics and assembler alone, and a bounds check for each block of each lane costs more than the block;
 //! `cargo bench --bench ccmp` shows the gain over `portable`. The rounds are assembler because LLVM makes a chain at a
 //! time from intrinsics and spills round keys, which costs 1.3 times the time at 1500 octets (measured on AMD Zen 5); here
