@@ -20,7 +20,7 @@ pub enum Backend {
     AesNi,
     /// Eight packets at a time with VAES on 256-bit registers.
     Vaes256,
-    /// Sixteen packets at a time with VAES on 512-bit registers.
+    /// Sixteen packets at a time with VAES on 512-bit registers; a rest of eight or less as `Vaes256`.
     Vaes512,
 }
 
@@ -158,13 +158,27 @@ pub(super) trait Kernel<const N: usize> {
     fn run(&mut self, opens: bool, lanes: &mut Lanes<N>);
 }
 
+/// Half a group of the widest kernel.
+#[cfg(target_arch = "x86_64")]
+const HALF: usize = 8;
+
 /// Takes packets, in that order, through the kernel of a backend that is available.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn run<'k, J: Job<'k>>(backend: Backend, is_256: bool, jobs: &mut [J], order: &[u32]) {
     match (backend, is_256) {
         _ if order.is_empty() => {}
-        (Backend::Vaes512, false) => batch::run_groups(&mut x86_512::Vaes512::<10>::new(), jobs, order),
-        (Backend::Vaes512, true) => batch::run_groups(&mut x86_512::Vaes512::<14>::new(), jobs, order),
+        (Backend::Vaes512, _) if order.len() <= HALF => run(Backend::Vaes256, is_256, jobs, order),
+        (Backend::Vaes512, _) => {
+            // What is left for a group of at most eight has the narrow registers for itself.
+            let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
+            let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
+            if is_256 {
+                batch::run_groups(&mut x86_512::Vaes512::<14>::new(), jobs, order);
+            } else {
+                batch::run_groups(&mut x86_512::Vaes512::<10>::new(), jobs, order);
+            }
+            run(Backend::Vaes256, is_256, jobs, rest);
+        }
         (Backend::Vaes256, false) => batch::run_groups(&mut x86::Vaes256::<10>::new(), jobs, order),
         (Backend::Vaes256, true) => batch::run_groups(&mut x86::Vaes256::<14>::new(), jobs, order),
         (Backend::AesNi | Backend::Portable, false) => {

@@ -309,6 +309,7 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
         chunk: usize,
     ) -> Vectors {
         let place = chunk * CHUNK;
+        let mut unused = [0_u8; CHUNK];
         let keys = self.keys.as_ptr();
         let (before, now) = self.text.split_at_mut(1);
         let (before, now) = if chunk & 1 == 0 { (&now[0], &mut before[0]) } else { (&before[0], &mut now[0]) };
@@ -356,16 +357,22 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
                         asm!("prefetchw [{p}]", p = in(reg) output, options(nostack, readonly, preserves_flags));
                     });
                 }
-                let input: [*const u8; 4] =
-                    [lanes.input[4 * $s], lanes.input[4 * $s + 1], lanes.input[4 * $s + 2], lanes.input[4 * $s + 3]];
                 let mut masks = [u64::MAX; 4];
                 let mut octets = [_mm512_setzero_si512(); 4];
+                let mut output = [unused.as_mut_ptr(); 4];
                 each!(lane => {
+                    let input = lanes.input[4 * $s + lane];
                     octets[lane] = if MASKED {
-                        masks[lane] = mask(lanes.length[4 * $s + lane].saturating_sub(place));
-                        _mm512_maskz_loadu_epi8(masks[lane], input[lane].wrapping_add(place).cast())
+                        let left = lanes.length[4 * $s + lane].saturating_sub(place);
+                        masks[lane] = mask(left);
+                        // Where all is masked the place may be nowhere, and a fault that is not taken takes long.
+                        let input = if left == 0 { unused.as_ptr() } else { input.wrapping_add(place) };
+                        if left > 0 {
+                            output[lane] = lanes.output[4 * $s + lane].wrapping_add(place);
+                        }
+                        _mm512_maskz_loadu_epi8(masks[lane], input.cast())
                     } else {
-                        load(input[lane].add(place))
+                        load(input.add(place))
                     }
                 });
                 let data = turn(octets);
@@ -376,8 +383,7 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
                 let mut out = turn(result);
                 if MASKED {
                     each!(lane => {
-                        let output = lanes.output[4 * $s + lane].wrapping_add(place);
-                        _mm512_mask_storeu_epi8(output.cast(), masks[lane], out[lane]);
+                        _mm512_mask_storeu_epi8(output[lane].cast(), masks[lane], out[lane]);
                         out[lane] = _mm512_maskz_mov_epi8(masks[lane], out[lane]);
                     });
                 } else {
