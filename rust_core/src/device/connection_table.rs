@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 
 use super::address_index::AddressIndex;
 use super::bss_index::BssIndex;
+use super::channel_index::ChannelIndex;
 use super::counters::Counters;
 use super::row_keys::{KeyMemory, RowKeys};
 use super::virtual_mac::VirtualMac;
+use crate::air::Channel;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
 use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
@@ -23,6 +25,7 @@ pub struct ConnectionTable {
     addresses: AddressIndex,
     bss: BssIndex,
     scanning: Vec<VrId>,
+    channels: ChannelIndex,
     /// How far the keys of rows that are gone were used, by the rows' addresses; the oldest first.
     gone: VecDeque<(MacAddr, KeyMemory)>,
 }
@@ -54,6 +57,7 @@ impl ConnectionTable {
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
             scanning: Vec::new(),
+            channels: ChannelIndex::default(),
             gone: VecDeque::new(),
         }
     }
@@ -95,6 +99,7 @@ impl ConnectionTable {
         self.addresses.remove(row.address);
         self.bss.remove(row.connection.bssid, vr);
         self.scanning.retain(|other| *other != vr);
+        self.channels.set(vr, None);
         self.remember(&row);
         Ok(row)
     }
@@ -113,6 +118,7 @@ impl ConnectionTable {
                 self.scanning.push(vr);
             }
         }
+        self.list_on_channel(vr);
         Ok(())
     }
 
@@ -137,7 +143,15 @@ impl ConnectionTable {
         if old.bssid != connection.bssid || connection.state < ConnectionState::Associated {
             row.mac.power = super::virtual_mac::PowerState::Awake;
         }
+        self.list_on_channel(vr);
         Ok(())
+    }
+
+    /// What a row's parameters, connection or kind say about the channel where it has an access point.
+    fn list_on_channel(&mut self, vr: VrId) {
+        let row = self.row(vr).filter(|row| row.has_access_point());
+        let channel = row.map(|row| row.parameters.channel);
+        self.channels.set(vr, channel);
     }
 
     /// Installs a key of a row.
@@ -184,6 +198,7 @@ impl ConnectionTable {
             row.connection.state = ConnectionState::Authorized;
             row.connection.privacy = true;
         }
+        self.list_on_channel(vr);
     }
 
     /// Forgets all rows; not how far their keys were used.
@@ -239,6 +254,11 @@ impl ConnectionTable {
     /// The rows whose access point this is.
     pub fn members(&self, bssid: MacAddr) -> &[VrId] {
         self.bss.members(bssid)
+    }
+
+    /// The rows on a channel that have an access point to tell, by virtual radio.
+    pub(crate) fn on_channel(&self, channel: Channel) -> impl ExactSizeIterator<Item = VrId> {
+        self.channels.rows(channel)
     }
 
     /// The rows that ask for beacons and probe responses of every BSS.
@@ -330,6 +350,11 @@ impl Row {
     /// True where frames of every BSS are its own.
     pub const fn accepts_any_bss(&self) -> bool {
         self.accepts_any_bss
+    }
+
+    /// True where an access point must hear of its absence.
+    pub(crate) fn has_access_point(&self) -> bool {
+        self.connection.state >= ConnectionState::Associated && !self.accepts_any_bss
     }
 
     /// True where `transmitter` is its access point.

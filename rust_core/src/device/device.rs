@@ -7,7 +7,7 @@ use super::connection_table::{ConnectionTable, Row};
 use super::counters::Counters;
 use super::drop_reason::DropReason;
 use super::outbox::Outbox;
-use super::power_save::{Announcements, AnnouncementsInFlight, rows_with_access_point};
+use super::power_save::{Announcements, AnnouncementsInFlight};
 use super::radio_schedule::{RadioSchedule, Turn};
 use super::receive::{Content, GroupRows, Outcome, Packet, Passed, Receiver};
 use super::transmitter::{Limits, Transmitter};
@@ -189,7 +189,7 @@ impl Device {
     /// How long it takes to tell every access point on this channel that the radio leaves.
     fn farewell_time(&self) -> Duration {
         let Some(channel) = self.schedule.next_channel() else { return FAREWELL };
-        let rows = rows_with_access_point(&self.table, channel).count();
+        let rows = self.table.on_channel(channel).len();
         FAREWELL.max(FAREWELL_PER_ROW.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX)))
     }
 

@@ -12,6 +12,7 @@ pub mod address_index;
 pub mod batch;
 mod beacon_watch;
 mod bss_index;
+mod channel_index;
 pub mod connection_table;
 pub mod counters;
 #[expect(clippy::module_inception, reason = "the file is named after the type that everybody looks for")]

@@ -8,7 +8,6 @@ use super::transmitter::{Limits, airtime_us, row_rate};
 use super::virtual_mac::PowerState;
 use crate::air::{Burst, Channel};
 use crate::frame_batch::FrameBatch;
-use crate::host_api::call::ConnectionState;
 use crate::ids::VrId;
 use crate::wire::frame_control::{FrameControl, data_subtype};
 use crate::wire::mac_header::{self, MacHeader, QosControl, SequenceControl};
@@ -57,7 +56,7 @@ impl Announcements {
     /// One Null frame for each row on the channel whose access point has been told otherwise.
     pub(crate) fn plan(&mut self, table: &ConnectionTable, channel: Channel, power: PowerState) {
         self.cancel();
-        let rows = rows_with_access_point(table, channel).filter(|row| row.mac.power != power);
+        let rows = table.on_channel(channel).filter_map(|vr| table.row(vr)).filter(|row| row.mac.power != power);
         self.waiting.extend(rows.map(|row| Announcement { row: Some(row.vr()), power, tries: 0, mpdu: Vec::new() }));
         // Where the time does not suffice for all, let others have it the next time.
         let turn = usize::try_from(self.plan).unwrap_or_default();
@@ -87,7 +86,7 @@ impl Announcements {
             let row = next
                 .row
                 .and_then(|vr| table.row_mut(vr))
-                .filter(|row| has_access_point(row) && row.mac.power != next.power);
+                .filter(|row| row.has_access_point() && row.mac.power != next.power);
             let Some(row) = row else { continue };
             let rate = row_rate(row);
             if next.mpdu.is_empty() {
@@ -135,15 +134,6 @@ impl Announcements {
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
-}
-
-/// The rows on a channel that have an access point to tell.
-pub(crate) fn rows_with_access_point(table: &ConnectionTable, channel: Channel) -> impl Iterator<Item = &Row> {
-    table.rows().filter(move |row| row.parameters().channel == channel && has_access_point(row))
-}
-
-fn has_access_point(row: &Row) -> bool {
-    row.connection().state >= ConnectionState::Associated && !row.accepts_any_bss()
 }
 
 fn null_frame(row: &mut Row, power: PowerState) -> Vec<u8> {
