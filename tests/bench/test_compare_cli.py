@@ -72,7 +72,7 @@ def test_a_regression_ends_with_1_and_names_result_figures_interval_and_limit(
     assert code == 1
     (line,) = [line for line in out.splitlines() if line.startswith("regressed: ")]
     assert line == (
-        "regressed: ccmp/seal/1500: 101 -> 116 ns/packet, beside the reference +14.9 % [+14.9 %, +14.9 %],"
+        "regressed: ccmp/seal/1500: 101 -> 116 ns/packet, beside the reference +14.9 % [+12.6 %, +17.1 %],"
         " limit +10.0 %"
     )
 
