@@ -28,7 +28,11 @@ __all__ = [
     "RsnElement",
     "Runtime",
     "TapPort",
+    "Workload",
     "__version__",
+    "backends",
+    "best_backend",
+    "build_profile",
     "ccm_open",
     "ccm_seal",
     "ccmp_open",
@@ -500,3 +504,95 @@ class Runtime:
         """Management frames and EAPOL data frames, opened, for the access point's MLME and authenticator."""
     def access_point_counters(self, access_point: int) -> dict[str, int]: ...
     def station_counters(self, access_point: int) -> dict[bytes, dict[str, int]]: ...
+
+# ---- benchmarks: for polyradio.bench alone ---------------------------------------------------------
+
+def backends() -> list[tuple[str, bool]]:
+    """All implementations of CCMP, the slowest first, and whether this processor has them."""
+
+def best_backend() -> str: ...
+def build_profile() -> str:
+    """``release`` or ``debug``."""
+
+@final
+class Workload:
+    """A measured piece of work, built once and run in slices. ``handicap``: percent that is done twice, uncounted."""
+
+    @staticmethod
+    def ccmp(
+        direction: str,
+        lengths: Sequence[int],
+        *,
+        keys: int = 1,
+        backend: str | None = None,
+        cold: bool = False,
+        seed: int = 1,
+        handicap: float = 0.0,
+    ) -> Workload:
+        """Batches of 64 CCMP packets through a backend; ``lengths`` of bodies are taken in turn."""
+    @staticmethod
+    def aes_limit(lengths: Sequence[int], backend: str) -> Workload:
+        """The AES rounds of CCM of these bodies alone, at the width of a backend's registers."""
+    @staticmethod
+    def ccm_crate(
+        direction: str, lengths: Sequence[int], *, keys: int = 1, cold: bool = False, seed: int = 1
+    ) -> Workload: ...
+    @staticmethod
+    def openssl(
+        direction: str,
+        lengths: Sequence[int],
+        addresses: Sequence[int],
+        *,
+        keys: int = 1,
+        cold: bool = False,
+        seed: int = 1,
+    ) -> Workload:
+        """Addresses: the cipher, EVP_CIPHER_CTX_new, _free, _ctrl, Init_ex and Update of the direction."""
+    @staticmethod
+    def ipsec_mb(
+        direction: str,
+        lengths: Sequence[int],
+        addresses: Sequence[int],
+        *,
+        keys: int = 1,
+        cold: bool = False,
+        seed: int = 1,
+    ) -> Workload:
+        """Of version 1.3: the manager, keyexp_128, get_next_job, submit_job_nocheck, get_completed_job, flush_job."""
+    @staticmethod
+    def lookup(entries: int, *, seed: int = 1, handicap: float = 0.0) -> Workload: ...
+    @staticmethod
+    def hash_map(entries: int, *, seed: int = 1) -> Workload: ...
+    @staticmethod
+    def line_reads(entries: int, *, seed: int = 1) -> Workload: ...
+    @staticmethod
+    def chain(octets: int, *, seed: int = 1) -> Workload: ...
+    @staticmethod
+    def receive(
+        vms: int,
+        length: int,
+        *,
+        batch: int = 256,
+        only_ccmp: bool = False,
+        workers: int = 1,
+        seed: int = 1,
+        handicap: float = 0.0,
+    ) -> Workload: ...
+    @staticmethod
+    def transmit(
+        vms: int,
+        length: int,
+        *,
+        batch: int = 256,
+        only_ccmp: bool = False,
+        workers: int = 1,
+        seed: int = 1,
+        handicap: float = 0.0,
+    ) -> Workload: ...
+    @staticmethod
+    def switch(vms: int, *, crowded: bool = False, handicap: float = 0.0) -> Workload: ...
+    @property
+    def items(self) -> int:
+        """Items (packets, look-ups, switches) of one repetition."""
+    def run(self, repetitions: int) -> int:
+        """Nanoseconds of the measured calls, without the GIL. Wrong results raise ``PolyradioError``."""

@@ -11,13 +11,15 @@
 //! - [`host`]: the host driver's data plane and the guests' ports.
 //! - [`access_point`]: the data plane of the far end.
 //! - [`runtime`]: wires the parts and moves the time, virtual or wall clock.
+//! - [`bench`]: measured pieces of work for the benchmark.
 //!
 //! Not here: policy, connection state machines, arbitration, reports; those are Python's.
-//! Promise: no panic, no hang, no unbounded growth on any input; no I/O and no clock outside
-//! `host::tap` and `runtime`; no unsafe code outside the SIMD kernels of `security::ccmp`.
+//! Promise: no panic, no hang, no unbounded growth on any input; no I/O outside `host::tap` and `runtime`, no clock outside
+//! them and `bench`; no unsafe code outside the SIMD kernels of `security::ccmp` and the C libraries of `bench::foreign`.
 
 pub mod access_point;
 pub mod air;
+pub mod bench;
 pub mod device;
 pub mod frame_batch;
 pub mod host;

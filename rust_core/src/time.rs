@@ -1,6 +1,6 @@
 //! Time as an argument: a point on one nanosecond axis that starts at zero.
 //!
-//! Nothing in this crate reads a clock but [`crate::runtime`], and only in wall-clock mode.
+//! Nothing in this crate reads a clock but [`crate::runtime`], in wall-clock mode only, and [`crate::bench`].
 
 use core::ops::{Add, Sub};
 use core::time::Duration;

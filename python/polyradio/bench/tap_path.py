@@ -21,7 +21,7 @@ _SERVER, _CLIENT = "10.9.0.1", "10.9.0.2"
 _SECONDS = 4
 
 
-def measure_tap(*, ideal_air: bool) -> float:
+def measure_tap(*, ideal_air: bool, seconds: int = _SECONDS) -> float:
     """Mbit/s of TCP from a guest's TAP to the wired side's TAP."""
     with NetworkNamespace() as guest, NetworkNamespace() as wired:
         runtime = _core.Runtime(1, wall_clock=True)
@@ -31,10 +31,10 @@ def measure_tap(*, ideal_air: bool) -> float:
         access_point = runtime.add_access_point(bssid=BSSID, channel=36, wired=_core.TapPort(wired_tap))
         guest_tap = guest.tap("wlan0", mac=guest_address(0), ip=f"{_CLIENT}/24")
         connect(runtime, device, access_point, [_core.TapPort(guest_tap)])
-        return _iperf3(guest, wired, lambda: runtime.run(runtime.now_ns + 20_000_000))
+        return _iperf3(guest, wired, seconds, lambda: runtime.run(runtime.now_ns + 20_000_000))
 
 
-def measure_veth() -> float:
+def measure_veth(*, seconds: int = _SECONDS) -> float:
     """Mbit/s of TCP over a veth pair."""
     with NetworkNamespace() as guest, NetworkNamespace() as wired:
         holder = wired.popen(["sleep", "60"])
@@ -49,19 +49,19 @@ def measure_veth() -> float:
                 done = namespace.run(["ip", *argv])
                 if done.returncode:
                     raise NotAvailable(f"ip {' '.join(argv)}: {done.stderr.strip()}")
-            return _iperf3(guest, wired, lambda: time.sleep(0.02))
+            return _iperf3(guest, wired, seconds, lambda: time.sleep(0.02))
         finally:
             holder.kill()
             holder.communicate()
 
 
-def _iperf3(guest: NetworkNamespace, wired: NetworkNamespace, go_on: Callable[[], object]) -> float:
+def _iperf3(guest: NetworkNamespace, wired: NetworkNamespace, seconds: int, go_on: Callable[[], object]) -> float:
     server = wired.popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 0.5
         while time.monotonic() < deadline:
             go_on()
-        client = guest.popen(["iperf3", "-c", _SERVER, "-t", str(_SECONDS), "-J"])
+        client = guest.popen(["iperf3", "-c", _SERVER, "-t", str(seconds), "-J"])
         while client.poll() is None:
             go_on()
         stdout, _ = client.communicate()

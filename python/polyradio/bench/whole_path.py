@@ -79,35 +79,46 @@ def connect(
                 raise RuntimeError(f"the device refused to be set up: {error.name.lower()}")
 
 
+class WholePath:
+    """VMs that send Ethernet payloads of ``octets`` to the wired side of one access point, round by round."""
+
+    def __init__(self, vms: int, octets: int = 1500) -> None:
+        self._runtime = _core.Runtime(1)
+        self._runtime.set_ideal_air(True)
+        self._device = self._runtime.add_device(max_vms=max(vms, 1), queue_length=64)
+        self._wired = _core.MemoryPort(capacity=1 << 20)
+        self._wired.discard_received(True)
+        access_point = self._runtime.add_access_point(bssid=BSSID, channel=36, wired=self._wired)
+        self._ports = [_core.MemoryPort() for _ in range(vms)]
+        connect(self._runtime, self._device, access_point, self._ports)
+        per_round = max(1, 2048 // vms)
+        payload = bytes(octets)
+        self._batches = [
+            _core.FrameBatch.from_frames([_WIRED + guest_address(vm) + b"\x08\x00" + payload] * per_round)
+            for vm in range(vms)
+        ]
+        self.items = per_round * vms
+        self._sent = self._wired.received[0]
+
+    def run(self, repetitions: int, /) -> int:
+        """Sends that many rounds, each until the last frame has arrived; nanoseconds."""
+        start = time.perf_counter_ns()
+        for _ in range(repetitions):
+            for port, batch in zip(self._ports, self._batches, strict=True):
+                self._sent += port.push(batch)
+            while (before := self._wired.received[0]) < self._sent:
+                self._runtime.run(self._runtime.now_ns + 50_000_000)
+                if self._wired.received[0] == before:
+                    counters = self._runtime.device_counters(self._device)
+                    raise RuntimeError(f"{self._sent - before} frames did not arrive: {counters}")
+        return time.perf_counter_ns() - start
+
+
 def measure(vms: int, octets: int = 1500, frames: int = 40_000) -> WholePathResult:
     """Sends about ``frames`` Ethernet payloads of ``octets`` from ``vms`` VMs to the wired side of one access point."""
-    runtime = _core.Runtime(1)
-    runtime.set_ideal_air(True)
-    device = runtime.add_device(max_vms=max(vms, 1), queue_length=64)
-    wired = _core.MemoryPort(capacity=1 << 20)
-    wired.discard_received(True)
-    access_point = runtime.add_access_point(bssid=BSSID, channel=36, wired=wired)
-    ports = [_core.MemoryPort() for _ in range(vms)]
-    connect(runtime, device, access_point, ports)
-    per_round = max(1, 2048 // vms)
-    payload = bytes(octets)
-    batches = [
-        _core.FrameBatch.from_frames([_WIRED + guest_address(vm) + b"\x08\x00" + payload] * per_round)
-        for vm in range(vms)
-    ]
-    rounds = max(1, frames // (per_round * vms))
-    sent = 0
-    start = time.perf_counter()
-    for _ in range(rounds):
-        for port, batch in zip(ports, batches, strict=True):
-            sent += port.push(batch)
-        while wired.received[0] < sent:
-            before = wired.received[0]
-            runtime.run(runtime.now_ns + 50_000_000)
-            if wired.received[0] == before:
-                raise RuntimeError(f"{sent - before} frames did not arrive: {runtime.device_counters(device)}")
-    seconds = time.perf_counter() - start
-    return WholePathResult(vms, octets, wired.received[0], seconds)
+    path = WholePath(vms, octets)
+    rounds = max(1, frames // path.items)
+    return WholePathResult(vms, octets, rounds * path.items, path.run(rounds) / 1e9)
 
 
 if __name__ == "__main__":

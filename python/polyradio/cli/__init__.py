@@ -1,7 +1,8 @@
-"""The command line: `polyradio demo`, `run`, `decrypt`, `schema`.
+"""The command line: `polyradio demo`, `run`, `decrypt`, `bench`, `schema`.
 
 - `run`: scenarios, with a live table;
 - `decrypt`: captures;
+- `bench`: how fast it is;
 - here: the entry, and the exit codes: 0 fine, 1 the answer is no, 2 bad usage or input, 3 could not be done here.
 
 Not here: anything that a Python program could not do as well. Promise: no traceback for an error that polyradio knows,
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 import click
 
+from polyradio.cli.bench import bench
 from polyradio.cli.decrypt import decrypt
 from polyradio.cli.run import INTERRUPTED, demo, run
 from polyradio.errors import DeviceLost, DeviceRejected, NotAvailable, PolyradioError
@@ -44,6 +46,7 @@ def schema(_as_json: bool) -> None:
 polyradio.add_command(demo)
 polyradio.add_command(run)
 polyradio.add_command(decrypt)
+polyradio.add_command(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

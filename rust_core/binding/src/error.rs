@@ -10,7 +10,6 @@ pyo3::import_exception!(polyradio.errors, RemoteProtocolError);
 pyo3::import_exception!(polyradio.errors, MicError);
 pyo3::import_exception!(polyradio.errors, ReplayError);
 pyo3::import_exception!(polyradio.errors, DeviceRejected);
-#[cfg(not(target_os = "linux"))]
 pyo3::import_exception!(polyradio.errors, NotAvailable);
 
 /// Octets that came from elsewhere could not be read.

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod bench;
 mod capture;
 mod device;
 mod error;
@@ -16,5 +17,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     capture::register(module)?;
     security::register(module)?;
     device::register(module)?;
-    runtime::register(module)
+    runtime::register(module)?;
+    bench::register(module)
 }

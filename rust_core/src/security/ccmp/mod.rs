@@ -11,6 +11,8 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
+mod x86_limit;
+#[cfg(target_arch = "x86_64")]
 mod x86_stretch;
 
 use core::fmt;
@@ -22,6 +24,8 @@ pub use self::kernel::Backend;
 use self::kernel::Packet;
 use self::layout::{Aad, Layout, LayoutError};
 use self::portable::Schedule;
+#[cfg(target_arch = "x86_64")]
+pub use self::x86_limit::aes_rounds;
 use super::replay::ReplayClass;
 use crate::host_api::call::CipherSuite;
 use crate::ids::{KeyId, PacketNumber};

@@ -6,7 +6,7 @@
 //! `aesenclast(x, rk10 ^ data)` is the ciphertext, `aesenclast(m, rk10 ^ rk0 ^ data)` the next MAC input. Round keys are
 //! expanded on the fly, straight into the vectors' layout, so that a key costs 16 octets of memory traffic.
 //!
-//! The only file with `unsafe` in this crate. JUSTIFICATION: the instructions are reachable by intrinsics alone, and a
+//! JUSTIFICATION for `unsafe`: the instructions are reachable by intrinsics alone, and a
 //! bounds check for each block of each lane costs more than the block; the benchmark of `seal_batch` shows the gain over
 //! `portable`. No branch and no address depends on a key or on data: lengths alone decide.
 
