@@ -6,20 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import pytest
 
 from polyradio import cli as command_line
 from polyradio.bench.report import Report
-from polyradio.cli.bench_compare import compare, export, workflow
 
 Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
-    group = click.Group("bench", commands=[compare, export, workflow])
-    monkeypatch.setitem(command_line.polyradio.commands, "bench", group)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
