@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from polyradio.bench.report import Better, Build, Instructions, Machine, Report, Result, Settings
+from polyradio.bench.report import MIN_PASS, Better, Build, Instructions, Machine, Report, Result, Settings
 from polyradio.bench.statistics import CONFIDENCE, RESAMPLES, Effect, Run, Verdict, judge, measure_effect
 from polyradio.errors import LocalProtocolError
 
 FORMAT = "polyradio-bench-comparison"
 VERSION = 1
-MIN_PASS = 4
-"""Slices of a pass that can stand for itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMAT = "polyradio-bench"
 VERSION = 1
+MIN_PASS = 4
+"""Slices of a pass that can stand for itself."""
 
 Better = Literal["lower", "higher"]
 Parameter = int | float | bool | str
