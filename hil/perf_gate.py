@@ -9,8 +9,6 @@ Exit codes: 0 fine, 1 slower than the baseline, 2 bad usage or input, 3 it could
 """
 
 import hashlib
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -22,9 +20,9 @@ import click
 
 from polyradio import _core
 from polyradio.bench.compare import Limits, compare
+from polyradio.bench.machine import machine
 from polyradio.bench.report import (
     Build,
-    Machine,
     Reference,
     Report,
     Result,
@@ -156,8 +154,8 @@ def measure(url: str, device: Device, *, vms: int, slices: int, slice_ms: float)
     return Report(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         polyradio=version("polyradio"),
-        machine=_machine(),
-        build=_build(),
+        machine=machine(),
+        build=Build(_core.build_profile(), _core.best_backend()),
         settings=Settings(seed=0, slices=slices, slice_ms=slice_ms),
         results=tuple(results),
     )
@@ -189,26 +187,6 @@ def _frame(vm: int, octets: int) -> bytes:
     """A QoS Data frame to the access point, TID 0."""
     header = bytes((0x88, 1, 0, 0)) + BSSID + _address(vm) + bytes.fromhex("02bb00000009") + bytes(4)
     return header + bytes.fromhex("aaaa030000000800") + bytes(octets)
-
-
-def _machine() -> Machine:
-    cpu = platform.processor() or platform.machine()
-    features: tuple[str, ...] = ()
-    cpuinfo, meminfo = Path("/proc/cpuinfo"), Path("/proc/meminfo")
-    if cpuinfo.exists():
-        fields = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
-        fields = {name.strip(): value.strip() for name, value in fields.items()}
-        cpu = fields.get("model name", cpu)
-        features = tuple(sorted({"aes", "avx2", "vaes", "avx512f"} & set(fields.get("flags", "").split())))
-    kibibytes = int(meminfo.read_text().split()[1]) if meminfo.exists() else 0
-    cores = os.cpu_count() or 1
-    fingerprint = hashlib.sha256(repr((cpu, cores, features)).encode()).hexdigest()[:12]
-    return Machine(fingerprint, cpu, cores, features, kibibytes * 1024, platform.release(), platform.python_version())
-
-
-def _build() -> Build:
-    profile, backend = getattr(_core, "build_profile", None), getattr(_core, "best_backend", None)
-    return Build(profile() if profile else "unknown", backend() if backend else "unknown")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -128,10 +128,22 @@ def test_several_runs_of_a_side_are_taken_together(make_report: Make, make_resul
     assert (comparison.items[0].base.slices, comparison.items[0].new.slices) == (15, 10)
 
 
+def test_passes_of_a_run_show_what_shifts_between_them(report: Report) -> None:
+    # One of three passes was laid out badly in memory.
+    shifted = replace(report.results[0], samples=(100.0,) * 10 + (130.0,) * 10 + (115.0,) * 10)
+    passes = replace(report.settings, passes=3)
+    item = only(replace(report, settings=passes), replace(report, results=(shifted,), settings=passes))
+    assert item.effect.low < 1
+    assert item.effect.high > 1.2
+    assert item.timing is Verdict.INCONCLUSIVE
+
+
 def test_the_runs_of_a_side_are_of_one_machine(report: Report) -> None:
     other = replace(report, machine=replace(report.machine, fingerprint="ba9876543210"))
     with pytest.raises(LocalProtocolError, match="new: the reports are not of one machine"):
         compare([report], [report, other])
+    with pytest.raises(LocalProtocolError, match="base: the reports do not have the same number of passes"):
+        compare([report, replace(report, settings=replace(report.settings, passes=3))], [report])
     with pytest.raises(LocalProtocolError, match="base: no report"):
         compare([], [report])
 

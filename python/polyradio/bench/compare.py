@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from polyradio.bench.report import Better, Build, Instructions, Machine, Report, Result, Settings
+from polyradio.bench.report import MIN_PASS, Better, Build, Instructions, Machine, Report, Result, Settings
 from polyradio.bench.statistics import CONFIDENCE, RESAMPLES, Effect, Run, Verdict, judge, measure_effect
 from polyradio.errors import LocalProtocolError
 
@@ -174,12 +174,14 @@ def compare(
     sides = _side(base, "base"), _side(new, "new")
     problem = _problem(*sides, across_machines=across_machines)
     before, after = (_by_name(side) for side in (base, new))
+    passes = sides[0].settings.passes, sides[1].settings.passes
+    names = [name for name in before if name in after]
     return Comparison(
         *sides,
         limits=limits,
         seed=seed,
         problem=problem,
-        items=tuple(_item(before[name], after[name], limits, seed, problem) for name in before if name in after),
+        items=tuple(_item(before[name], after[name], passes, limits, seed, problem) for name in names),
         only_in_base=tuple(name for name in before if name not in after),
         only_in_new=tuple(name for name in after if name not in before),
     )
@@ -192,6 +194,8 @@ def _side(reports: Sequence[Report], name: str) -> Side:
     for report in reports[1:]:
         if report.machine.fingerprint != first.machine.fingerprint or report.build != first.build:
             raise LocalProtocolError(f"{name}: the reports are not of one machine and build")
+        if report.settings.passes != first.settings.passes:
+            raise LocalProtocolError(f"{name}: the reports do not have the same number of passes")
     created = tuple(report.created for report in reports)
     return Side(created, first.polyradio, first.machine, first.build, first.settings)
 
@@ -215,9 +219,12 @@ def _by_name(reports: Sequence[Report]) -> dict[str, list[Result]]:
     return found
 
 
-def _item(base: Sequence[Result], new: Sequence[Result], limits: Limits, seed: int, problem: str) -> Item:
+def _item(
+    base: Sequence[Result], new: Sequence[Result], passes: tuple[int, int], limits: Limits, seed: int, problem: str
+) -> Item:
     first, last = base[0], new[-1]
-    effect = measure_effect(_runs(base), _runs(new), better=first.better, seed=seed, name=first.name)
+    runs = _runs(base, passes[0]), _runs(new, passes[1])
+    effect = measure_effect(*runs, better=first.better, seed=seed, name=first.name)
     reason = problem or _difference([*base, *new])
     if reason:
         timing = Verdict.INCONCLUSIVE
@@ -253,8 +260,17 @@ def _difference(results: Sequence[Result]) -> str:
     return ""
 
 
-def _runs(results: Sequence[Result]) -> list[Run]:
-    return [Run(result.samples, result.reference.samples) for result in results]
+def _runs(results: Sequence[Result], passes: int) -> list[Run]:
+    """The passes of each run, which count as runs of their own where they have slices enough for blocks."""
+    runs = []
+    for result in results:
+        samples, beside = result.samples, result.reference.samples
+        length, rest = divmod(len(samples), passes)
+        if rest or length < MIN_PASS:
+            length = len(samples)
+        starts = range(0, len(samples), length)
+        runs += [Run(samples[start : start + length], beside[start : start + length]) for start in starts]
+    return runs
 
 
 def _figures(results: Sequence[Result]) -> Figures:

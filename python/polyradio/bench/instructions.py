@@ -52,7 +52,9 @@ class Workload(Protocol):
 def count_instructions(
     names: Iterable[str], *, handicap: float = 0.0, factory: str = FACTORY, jobs: int | None = None
 ) -> dict[str, Instructions]:
-    """Counts the instructions of an item for each result.
+    """Counts the instructions of an item for each result that has a workload under valgrind.
+
+    A result of a backend that valgrind hides is left out, and so is one that could not be counted, unless all are.
 
     Args:
         names: Of the results.
@@ -61,13 +63,20 @@ def count_instructions(
         jobs: How many at once; None: one for each core, since counting minds no neighbour.
 
     Raises:
-        NotAvailable: valgrind is missing or cannot run this.
-        LocalProtocolError: There is no workload of a name.
+        NotAvailable: valgrind is missing, or nothing could be counted: why the first could not.
     """
     tool = _tool()
+    counted, problems = {}, []
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         futures = {name: pool.submit(_count, name, handicap, factory, tool) for name in names}
-        return {name: future.result() for name, future in futures.items()}
+        for name, future in futures.items():
+            try:
+                counted[name] = future.result()
+            except (NotAvailable, LocalProtocolError) as error:
+                problems.append(str(error))
+    if problems and not counted:
+        raise NotAvailable(problems[0])
+    return counted
 
 
 def _count(name: str, handicap: float, factory: str, tool: str) -> Instructions:
@@ -146,9 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (LocalProtocolError, NotAvailable) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2 if isinstance(error, LocalProtocolError) else 3
-    best_backend = getattr(_core, "best_backend", None)
-    backend = best_backend() if best_backend is not None else "unknown"
-    print(json.dumps({"backend": backend, "items": workload.items}))  # noqa: T201
+    print(json.dumps({"backend": _core.best_backend(), "items": workload.items}))  # noqa: T201
     return 0
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMAT = "polyradio-bench"
 VERSION = 1
+MIN_PASS = 4
+"""Slices of a pass that can stand for itself."""
 
 Better = Literal["lower", "higher"]
 Parameter = int | float | bool | str
@@ -59,6 +61,8 @@ class Settings:
     seed: int
     slices: int
     slice_ms: float
+    passes: int = 1
+    """Times that everything was built and measured anew; a result's samples are those of each pass, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,8 @@ def _place(location: Sequence[int | str]) -> str:
 
 
 def _check(report: Report) -> None:
+    if report.settings.passes < 1:
+        raise LocalProtocolError(f"settings.passes: {report.settings.passes} is not at least 1")
     names: set[str] = set()
     for index, result in enumerate(report.results):
         place = f"results[{index}] ({result.name})"

@@ -7,8 +7,9 @@ A machine that does other work is slow in bursts, drifts with its clock, and has
 - the interval comes from a bootstrap that draws runs, and in them blocks of neighbouring slices, because neighbours
   share their burst; drawing single slices would promise an interval that is too narrow;
 - a shift that a whole run has (a neighbour that fills the caches, memory laid out otherwise) is in no interval from one
-  run. It moves the median more than the quietest slices, so a change counts only where both say so; and with several
-  runs of each side, drawing runs puts the shift between them into the interval.
+  run. So the interval of single runs is widened by `RUN_SHIFT`; a neighbour moves the median more than the quietest
+  slices, so a change counts only where both say so; and with several runs of each side, which is better, drawing runs
+  puts the shift between them into the interval.
 
 One comparison judges many results, and an interval of 95 % alone would be wrong on one in twenty. The verdict needs the
 whole interval past the limit, so a false alarm takes an error of the limit plus half the interval.
@@ -31,6 +32,8 @@ MIN_SLICES = 10
 """Fewer slices of a side give no verdict."""
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+RUN_SHIFT = 0.02
+"""How far two runs of the same code are apart, as a share, where a side has no second run to show it."""
 QUIET = 0.1
 """The share of slices that counts as the quietest ones."""
 
@@ -61,7 +64,7 @@ class Effect:
     ratio: float
     low: float
     high: float
-    """The interval of `CONFIDENCE`."""
+    """The interval of `CONFIDENCE`, widened for single runs."""
     quiet: float
     """The same ratio from the quietest slices, without pairing."""
     slices: int
@@ -89,10 +92,11 @@ def measure_effect(
     base_drawn, new_drawn = (_medians(side, random, resamples) for side in sides)
     outside = (1 - CONFIDENCE) / 2
     low, high = np.quantile(new_drawn / base_drawn, (outside, 1 - outside))
+    widening = 1 + RUN_SHIFT if min(len(base), len(new)) == 1 else 1.0
     return Effect(
         ratio=new_median / base_median,
-        low=float(low),
-        high=float(high),
+        low=float(low) / widening,
+        high=float(high) * widening,
         quiet=_quiet(new, better) / _quiet(base, better),
         slices=min(sum(map(len, side)) for side in sides),
     )
@@ -138,6 +142,7 @@ def _medians(side: Sequence[Floats], random: np.random.Generator, resamples: int
 
 
 def _quiet(runs: Sequence[Run], better: Better) -> float:
-    """The quietest samples against the quietest of the reference, the median of the runs."""
+    """The quietest samples against the quietest of the reference, in the best run."""
     share = QUIET if better == "lower" else 1 - QUIET
-    return float(np.median([np.quantile(run.samples, share) / np.quantile(run.reference, share) for run in runs]))
+    of_runs = [np.quantile(run.samples, share) / np.quantile(run.reference, share) for run in runs]
+    return float(min(of_runs) if better == "lower" else max(of_runs))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polyradio.bench.report import Report, Result
 
 SLICES, SLICE_MS = 30, 5.0
-QUICK_SLICES, QUICK_SLICE_MS = 10, 2.0
+QUICK_SLICES, QUICK_SLICE_MS = 12, 2.0
 NOT_HERE = 3
 
 
@@ -131,29 +131,18 @@ def _measure(
 
     from polyradio import _core  # noqa: PLC0415 - see above
     from polyradio.bench.machine import machine  # noqa: PLC0415 - see above
-    from polyradio.bench.measure import measure  # noqa: PLC0415 - see above
+    from polyradio.bench.passes import measure_suites  # noqa: PLC0415 - see above
     from polyradio.bench.report import Build, Report, Settings  # noqa: PLC0415 - see above
-    from polyradio.bench.suites import cases  # noqa: PLC0415 - see above
 
-    results: list[Result] = []
-    countable: list[str] = []
-    problems = []
-    console = Console(stderr=True)
-    with console.status("measuring") as status:
-        for suite in suites:
-            try:
-                for case in cases(suite, plan):
-                    status.update(case.name)
-                    results += measure(case, timing)
-                    countable += [case.name] if case.countable else []
-            except NotAvailable as error:
-                problems.append(f"{suite} was not measured: {error}")
+    with Console(stderr=True).status("measuring") as status:
+        measured = measure_suites(suites, plan, timing, status.update)
+    results, problems = measured.results, measured.problems
     build = Build("release", plan.backend or plan.best or "")
     created = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    settings = Settings(plan.seed, timing.slices, timing.slice_ms)
+    settings = Settings(plan.seed, measured.slices, timing.slice_ms, measured.passes)
     if instructions:
         try:
-            results = _count(results, countable, plan.handicap)
+            results = _count(results, measured.countable, plan.handicap)
         except NotAvailable as error:
             problems.append(f"instructions were not counted: {error}")
     return Report(created, _core.__version__, machine(), build, settings, tuple(results)), problems
