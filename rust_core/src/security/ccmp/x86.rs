@@ -79,7 +79,8 @@ macro_rules! kernel {
         $(#[$doc])*
         pub(super) struct $name<const ROUNDS: usize> {
             state: State<$vector, { VECTORS * $width }>,
-            /// Where lanes that have ended go on reading and writing: as long as the longest body.
+            /// Where lanes that have ended go on reading, and behind that writing: each half is as long as the longest body.
+            /// Not the same half: a lane would wait for what the one before has written.
             parking: Vec<u8>,
         }
 
@@ -95,7 +96,7 @@ macro_rules! kernel {
             fn drop(&mut self) {
                 self.state.keys.zeroize();
                 self.state.start.zeroize();
-                self.parking.zeroize();
+                // The parking holds key stream for counters that no packet has: nobody's secret.
             }
         }
 
@@ -103,8 +104,8 @@ macro_rules! kernel {
             fn run(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 let longest = lanes.length.iter().copied().max().unwrap_or_default();
                 let is_even = lanes.length.iter().all(|length| (*length).wrapping_sub(1) / BLOCK == (longest - 1) / BLOCK);
-                if !is_even && self.parking.len() < longest {
-                    self.parking.resize(longest, 0);
+                if !is_even && self.parking.len() < 2 * longest {
+                    self.parking.resize(2 * longest, 0);
                 }
                 // SAFETY: the processor has the instructions; a lane's `input` and `output` have `length` octets and 16
                 // before them, as `Packet` promises; the parking is as long as the longest lane where lanes end early.
@@ -123,6 +124,7 @@ macro_rules! kernel {
             unsafe fn group<const OPEN: bool>(&mut self, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 const LANES: usize = VECTORS * $width;
                 let parked = self.parking.as_mut_ptr();
+                let parked_output = parked.wrapping_add(self.parking.len() / 2);
                 let state = &mut self.state;
                 let mut counter0 = Blocks::<LANES>([[0; 2]; LANES]);
                 let mut tail_counter = Blocks::<LANES>([[0; 2]; LANES]);
@@ -133,7 +135,7 @@ macro_rules! kernel {
                     counter0.0[lane] = counter_block(lanes.first[lane], 0);
                     if lanes.length[lane] == 0 {
                         state.input[lane] = parked;
-                        state.output[lane] = parked;
+                        state.output[lane] = parked_output;
                     } else {
                         full[lane] = (lanes.length[lane] - 1) / BLOCK;
                         rest[lane] = (lanes.length[lane] - 1) % BLOCK + 1;
@@ -338,7 +340,7 @@ macro_rules! kernel {
                         let lane = order[left];
                         kept.0[lane] = now.0[lane];
                         state.input[lane] = parked;
-                        state.output[lane] = parked;
+                        state.output[lane] = parked_output;
                     }
                 }
 
