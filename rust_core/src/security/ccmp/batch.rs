@@ -42,6 +42,11 @@ pub(super) fn run_groups<'k, K: Kernel<N>, J: Job<'k>, const N: usize>(kernel: &
     let mut wave: [Lanes<N>; WAVE] = core::array::from_fn(|_| Lanes::new());
     let mut order = order.iter();
     while order.len() > 0 {
+        for index in order.clone().take(WAVE * N) {
+            if let Some(job) = jobs.get(*index as usize) {
+                job.fetch();
+            }
+        }
         for lanes in &mut wave {
             lanes.clear();
             while !lanes.is_full()

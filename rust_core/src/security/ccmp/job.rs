@@ -13,6 +13,7 @@ use zeroize::Zeroize;
 use super::layout::{self, Block, Layout, LayoutError};
 use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, Opened, SealError};
 use crate::ids::{KeyId, PacketNumber};
+use crate::prefetch::prefetch;
 
 /// One packet of [`super::seal_batch`].
 #[derive(Debug)]
@@ -103,6 +104,10 @@ pub(super) trait Job<'k> {
     /// The MPDU.
     fn mpdu(&self) -> &[u8];
 
+    /// Asks for the memory that [`prepare`](Self::prepare) is about to touch: frames and keys of many VMs are seldom in
+    /// the cache.
+    fn fetch(&self);
+
     /// Checks the frame, whose header is laid out like that, and writes the headers; `None` where it fails, and then the
     /// job says so.
     fn prepare_with(&mut self, layout: &Layout) -> Option<Packet>;
@@ -154,6 +159,13 @@ impl<'k> Job<'k> for SealJob<'k> {
 
     fn size(&self) -> usize {
         self.mpdu.len()
+    }
+
+    #[inline(always)]
+    fn fetch(&self) {
+        prefetch(self.key);
+        fetch_ends(self.mpdu);
+        fetch_ends(self.out);
     }
 
     fn mpdu(&self) -> &[u8] {
@@ -215,6 +227,13 @@ impl<'k> Job<'k> for OpenJob<'k> {
 
     fn size(&self) -> usize {
         self.mpdu.len()
+    }
+
+    #[inline(always)]
+    fn fetch(&self) {
+        prefetch(self.key);
+        fetch_ends(self.mpdu);
+        fetch_ends(self.out);
     }
 
     fn mpdu(&self) -> &[u8] {
@@ -284,6 +303,12 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         self.buffer.len()
     }
 
+    #[inline(always)]
+    fn fetch(&self) {
+        prefetch(self.key);
+        fetch_ends(self.buffer);
+    }
+
     fn mpdu(&self) -> &[u8] {
         let end = self.buffer.len().saturating_sub(self.key.mic_length());
         self.buffer.get(HEADER_LENGTH..end).unwrap_or_default()
@@ -341,6 +366,12 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
         self.buffer.len()
     }
 
+    #[inline(always)]
+    fn fetch(&self) {
+        prefetch(self.key);
+        fetch_ends(self.buffer);
+    }
+
     fn mpdu(&self) -> &[u8] {
         self.buffer
     }
@@ -387,6 +418,15 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
             body.get_out().zeroize();
         }
         self.result = Err(OpenError::MicFailed);
+    }
+}
+
+/// Asks for the first and the last octets of a buffer.
+#[inline(always)]
+fn fetch_ends(buffer: &[u8]) {
+    if let [first, .., last] = buffer {
+        prefetch(first);
+        prefetch(last);
     }
 }
 
