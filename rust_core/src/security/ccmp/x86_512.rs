@@ -352,9 +352,11 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
                     }
                 }
                 if !MASKED {
+                    // 32 streams are more than the processor follows by itself.
                     each!(lane => {
                         let output = lanes.output[4 * $s + lane].wrapping_add(place + 192);
-                        asm!("prefetchw [{p}]", p = in(reg) output, options(nostack, readonly, preserves_flags));
+                        let input = lanes.input[4 * $s + lane].wrapping_add(place + 512);
+                        asm!("prefetcht0 [{q}]", "prefetchw [{p}]", q = in(reg) input, p = in(reg) output, options(nostack, readonly, preserves_flags));
                     });
                 }
                 let mut masks = [u64::MAX; 4];
