@@ -15,7 +15,8 @@
 //!
 //! Not here: policy, connection state machines, arbitration, reports; those are Python's.
 //! Promise: no panic, no hang, no unbounded growth on any input; no I/O outside `host::tap` and `runtime`, no clock outside
-//! them and `bench`; no unsafe code outside the SIMD kernels of `security::ccmp` and the C libraries of `bench::foreign`.
+//! them and `bench`; no unsafe code outside the SIMD kernels of `security::ccmp`, the comparison of
+//! `device::address_index`, the one instruction of `prefetch` and the C libraries of `bench::foreign`.
 
 pub mod access_point;
 pub mod air;

@@ -151,8 +151,9 @@ impl ConnectionTable {
         };
         let macs = in_order(macs)?;
         let (macs, _) = macs.as_slice().map_err(not_a_slice)?.as_chunks();
-        let found = py.detach(|| self.0.lookup_batch(macs.iter().copied().map(MacAddr)));
-        Ok(vm_numbers(&found).into_pyarray(py))
+        let mut found = vec![NO_VM; macs.len()];
+        py.detach(|| self.0.vms_of(macs, &mut found));
+        Ok(found.into_pyarray(py))
     }
 
     /// A row for each VM: addresses, connection, counters, which keys there are; never a key.

@@ -1,4 +1,4 @@
-//! A hash of addresses for maps that are no part of the way of every frame.
+//! The hash of an address, for maps from addresses to what has no row.
 
 use core::hash::Hasher;
 

@@ -155,7 +155,7 @@ impl ConnectionTable {
     pub fn lookup_batch(&self, addresses: impl IntoIterator<Item = MacAddr>) -> Vec<Option<VmId>> {
         let mut rows = Vec::new();
         self.rows_of(addresses, &mut rows);
-        rows.into_iter().map(|vr| self.row(vr?).map(Row::vm)).collect()
+        rows.into_iter().map(|vr| self.vm_of(vr?)).collect()
     }
 
     fn admit_to_seal(&mut self, frame: &[u8]) -> Sealing {

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::address_index::AddressIndex;
+use super::address_bucket::Found;
+use super::address_index::{AddressIndex, NOBODY};
 use super::bss_index::BssIndex;
 use super::channel_index::ChannelIndex;
 use super::counters::Counters;
@@ -14,13 +15,15 @@ use super::virtual_mac::VirtualMac;
 use crate::air::Channel;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
-use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
+use crate::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
 
 /// All rows, found by virtual radio, by own address, and by access point.
 #[derive(Debug)]
 pub struct ConnectionTable {
     max_vms: u32,
     rows: Vec<Option<Box<Row>>>,
+    /// The VM of each virtual radio that ever had a row: for bulk look-ups, which leave the rows where they are.
+    vms: Vec<VmId>,
     count: usize,
     addresses: AddressIndex,
     bss: BssIndex,
@@ -53,6 +56,7 @@ impl ConnectionTable {
         Self {
             max_vms,
             rows: Vec::new(),
+            vms: Vec::new(),
             count: 0,
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
@@ -81,6 +85,10 @@ impl ConnectionTable {
         }
         if self.rows.len() <= vr.index() {
             self.rows.resize_with(vr.index() + 1, || None);
+            self.vms.resize(vr.index() + 1, vm);
+        }
+        if let Some(place) = self.vms.get_mut(vr.index()) {
+            *place = vm;
         }
         self.count += 1;
         let mut row = Box::new(Row::new(vr, vm, address));
@@ -251,6 +259,20 @@ impl ConnectionTable {
         self.addresses.lookup_many(addresses, rows);
     }
 
+    /// The numbers of the VMs that own the addresses, 65535 where nobody does; as many as both slices have.
+    pub fn vms_of(&self, addresses: &[[u8; 6]], vms: &mut [u16]) {
+        let vm = |found: Found| {
+            let vm = self.vms.get(usize::from(found.raw())).map_or(NOBODY, |vm| vm.to_u16());
+            found.or_all_ones(vm)
+        };
+        self.addresses.search(addresses, vms, vm);
+    }
+
+    /// The VM of a virtual radio that has a row.
+    pub(super) fn vm_of(&self, vr: VrId) -> Option<VmId> {
+        self.vms.get(vr.index()).copied()
+    }
+
     /// The rows whose access point this is.
     pub fn members(&self, bssid: MacAddr) -> &[VrId] {
         self.bss.members(bssid)
@@ -410,6 +432,24 @@ mod tests {
         assert!(table.members(AP).is_empty() && table.scanning().is_empty() && table.is_empty());
         assert_eq!(table.row_of(address(1)), None);
         assert_eq!(add(&mut table, 2, address(1)), Ok(()));
+    }
+
+    #[test]
+    fn addresses_are_answered_with_the_vms_of_today() {
+        let mut table = ConnectionTable::new(4);
+        add(&mut table, 3, address(3)).expect("free");
+        add(&mut table, 1, address(1)).expect("free");
+        let mut vms = [0; 4];
+        let asked = [address(1).0, address(0).0, address(3).0, [0; 6]];
+        table.vms_of(&asked, &mut vms);
+        assert_eq!(vms, [101, 65535, 103, 65535]);
+        table.remove(VrId::new(3)).expect("a row");
+        table.add(VrId::new(3), VmId::new(7), address(0)).expect("free");
+        table.vms_of(&asked, &mut vms);
+        assert_eq!(vms, [101, 7, 65535, 65535]);
+        table.clear();
+        table.vms_of(&asked, &mut vms);
+        assert_eq!(vms, [65535; 4]);
     }
 
     #[test]

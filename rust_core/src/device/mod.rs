@@ -7,8 +7,11 @@
 //! Not here: policy (which channel, who first); the device obeys.
 //! Promise: octets in, octets out, no I/O, no clock, no panic; every frame that goes no further has a counted reason.
 
+mod address_bucket;
 pub mod address_hasher;
 pub mod address_index;
+#[cfg(target_arch = "x86_64")]
+mod address_index_x86;
 pub mod batch;
 mod beacon_watch;
 mod bss_index;
