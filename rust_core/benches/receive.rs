@@ -1,0 +1,224 @@
+//! What the connection table costs beside the cipher: `cargo bench --bench receive`. Nanoseconds a frame, the best of many
+//! slices; each slice of the table's batches stands next to one of the cipher alone, over the same frames and keys.
+//!
+//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "a measurement for people"
+)]
+
+use core::hint::black_box;
+use std::time::Instant;
+
+use polyradio_core::device::ConnectionTable;
+use polyradio_core::frame_batch::FrameBatch;
+use polyradio_core::host_api::call::{CipherSuite, KeyScope};
+use polyradio_core::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
+use polyradio_core::security::ccmp::{
+    CcmpKey, OpenError, OpenJob, SealError, SealJob, open_batch as open_alone, seal_batch as seal_alone,
+};
+
+const ACCESS_POINT: MacAddr = MacAddr([2, 0xa9, 0, 0, 0, 1]);
+const HEADER: usize = 26;
+
+struct Settings {
+    batch: usize,
+    slices: usize,
+    vms: Vec<u32>,
+}
+
+/// The table, and the same keys once more outside it: what prepares the frames and what is measured alone leaves the
+/// table's memory as it is.
+struct Setup {
+    table: ConnectionTable,
+    keys: Vec<CcmpKey>,
+    vms: u32,
+    packet_number: u64,
+    random: u64,
+}
+
+/// Nanoseconds a frame.
+#[derive(Clone, Copy)]
+struct Figures {
+    table: f64,
+    alone: f64,
+}
+
+fn address(vm: u32) -> MacAddr {
+    // Not in the order of the numbers.
+    let [a, b, c, d] = vm.wrapping_mul(0x9e37_79b1).to_be_bytes();
+    MacAddr([2, 0x11, a, b, c, d])
+}
+
+impl Setup {
+    fn new(vms: u32) -> Self {
+        let mut table = ConnectionTable::new(vms);
+        let mut keys = Vec::new();
+        for vm in 0..vms {
+            let number = u16::try_from(vm).unwrap();
+            table.add_vm(VmId::new(number), address(vm), Some(ACCESS_POINT), true).unwrap();
+            let mut key = [0x5a; 16];
+            key[..4].copy_from_slice(&(vm + 1).to_be_bytes());
+            let (vr, id, zero) = (VrId::new(number), KeyId::from_low_bits(0), PacketNumber::default());
+            table.install_key(vr, KeyScope::Pairwise, id, CipherSuite::CCMP_128, &key, zero).unwrap();
+            keys.push(CcmpKey::new(&key).unwrap());
+        }
+        Self { table, keys, vms, packet_number: 0, random: 0x1234_5678_9abc_def1 }
+    }
+
+    fn pick(&mut self) -> u32 {
+        // xorshift64*
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        let number = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
+        u32::try_from((number * u64::from(self.vms)) >> 32).unwrap()
+    }
+
+    /// Plaintext frames of VMs in any order.
+    fn plain(&mut self, frames: usize, octets: usize, is_down: bool) -> (Vec<u32>, FrameBatch) {
+        let vms: Vec<u32> = (0..frames).map(|_| self.pick()).collect();
+        let mut batch = FrameBatch::new();
+        let mut frame = vec![0x5a; HEADER + octets];
+        for (index, vm) in vms.iter().enumerate() {
+            frame[..HEADER].fill(0);
+            // QoS Data, From DS on the way up and To DS on the way down.
+            frame[..2].copy_from_slice(&[0x88, if is_down { 1 } else { 2 }]);
+            let (first, second) = if is_down { (ACCESS_POINT, address(*vm)) } else { (address(*vm), ACCESS_POINT) };
+            frame[4..10].copy_from_slice(&first.octets());
+            frame[10..16].copy_from_slice(&second.octets());
+            frame[16..22].copy_from_slice(&ACCESS_POINT.octets());
+            frame[22..24].copy_from_slice(&u16::try_from((index % 4096) << 4).unwrap().to_le_bytes());
+            batch.push(&frame);
+        }
+        (vms, batch)
+    }
+
+    /// The same, protected, with packet numbers that were not there before.
+    fn sealed(&mut self, frames: usize, octets: usize) -> (Vec<u32>, FrameBatch) {
+        let (vms, plain) = self.plain(frames, octets, false);
+        let mut batch = FrameBatch::new();
+        for (vm, frame) in vms.iter().zip(plain.iter()) {
+            self.packet_number += 1;
+            let number = PacketNumber::from_low_bits(self.packet_number);
+            let key = &self.keys[*vm as usize];
+            batch.push_with(|out| key.seal(frame, number, KeyId::from_low_bits(0), out).is_ok());
+        }
+        (vms, batch)
+    }
+
+    fn open(&mut self, settings: &Settings, octets: usize) -> Figures {
+        let (batches, mut best) = (batches(settings, octets), Figures { table: f64::INFINITY, alone: f64::INFINITY });
+        for _ in 0..settings.slices {
+            let prepared: Vec<_> = (0..batches).map(|_| self.sealed(settings.batch, octets)).collect();
+            let mut room = vec![0; settings.batch * (HEADER + octets)];
+            let start = Instant::now();
+            for (vms, batch) in &prepared {
+                let mut jobs: Vec<OpenJob<'_>> = (room.chunks_exact_mut(HEADER + octets))
+                    .zip(vms.iter().zip(batch.iter()))
+                    .map(|(out, (vm, mpdu))| {
+                        let key = &self.keys[*vm as usize];
+                        OpenJob { key, mpdu, out, result: Err(OpenError::MicFailed) }
+                    })
+                    .collect();
+                open_alone(&mut jobs);
+                black_box(&jobs);
+            }
+            let alone = start.elapsed();
+            let start = Instant::now();
+            for (_, batch) in &prepared {
+                let outcome = self.table.open_batch(batch.frames());
+                assert!(outcome.verdicts.last().unwrap().is_ok());
+                black_box(&outcome);
+            }
+            best.take(start.elapsed(), alone, batches * settings.batch);
+        }
+        best
+    }
+
+    fn seal(&mut self, settings: &Settings, octets: usize) -> Figures {
+        let (batches, mut best) = (batches(settings, octets), Figures { table: f64::INFINITY, alone: f64::INFINITY });
+        for _ in 0..settings.slices {
+            let prepared: Vec<_> = (0..batches).map(|_| self.plain(settings.batch, octets, true)).collect();
+            let length = HEADER + 8 + octets + 8;
+            let mut room = vec![0; settings.batch * length];
+            let start = Instant::now();
+            for (vms, batch) in &prepared {
+                self.packet_number += 1;
+                let (packet_number, key_id) =
+                    (PacketNumber::from_low_bits(self.packet_number), KeyId::from_low_bits(0));
+                let mut jobs: Vec<SealJob<'_>> = (room.chunks_exact_mut(length))
+                    .zip(vms.iter().zip(batch.iter()))
+                    .map(|(out, (vm, mpdu))| {
+                        let key = &self.keys[*vm as usize];
+                        SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) }
+                    })
+                    .collect();
+                seal_alone(&mut jobs);
+                black_box(&jobs);
+            }
+            let alone = start.elapsed();
+            let start = Instant::now();
+            for (_, batch) in &prepared {
+                let outcome = self.table.seal_batch(batch.frames());
+                assert!(outcome.verdicts.last().unwrap().is_ok());
+                black_box(&outcome);
+            }
+            best.take(start.elapsed(), alone, batches * settings.batch);
+        }
+        best
+    }
+}
+
+impl Figures {
+    fn take(&mut self, table: core::time::Duration, alone: core::time::Duration, frames: usize) {
+        self.table = self.table.min(table.as_secs_f64() * 1e9 / frames as f64);
+        self.alone = self.alone.min(alone.as_secs_f64() * 1e9 / frames as f64);
+    }
+}
+
+/// As many batches a slice as the second-level cache holds the frames of.
+fn batches(settings: &Settings, octets: usize) -> usize {
+    (400_000 / (settings.batch * (HEADER + 16 + octets))).clamp(1, 16)
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings { batch: 256, slices: 200, vms: Vec::new() };
+    for argument in std::env::args().skip(1) {
+        if let Some(batch) = argument.strip_prefix("batch=") {
+            settings.batch = batch.parse().unwrap();
+        } else if let Some(slices) = argument.strip_prefix("slices=") {
+            settings.slices = slices.parse().unwrap();
+        } else if let Ok(vms) = argument.parse() {
+            settings.vms.push(vms);
+        }
+    }
+    if settings.vms.is_empty() {
+        settings.vms = vec![16, 1024, 65_535];
+    }
+    settings
+}
+
+fn main() {
+    let settings = settings();
+    let mut setups: Vec<Setup> = settings.vms.iter().map(|vms| Setup::new(*vms)).collect();
+    println!("batches of {} frames; ns a frame: table, cipher alone, difference", settings.batch);
+    for octets in [64, 1500] {
+        for (name, measure) in
+            [("open", Setup::open as fn(&mut Setup, &Settings, usize) -> Figures), ("seal", Setup::seal)]
+        {
+            let figures: Vec<Figures> = setups.iter_mut().map(|setup| measure(setup, &settings, octets)).collect();
+            for (setup, Figures { table, alone }) in setups.iter().zip(&figures) {
+                let vms = setup.vms;
+                println!("{name} {octets:4} octets {vms:5} VMs: {table:7.1} {alone:7.1} {:7.1}", table - alone);
+            }
+            if let ([first, .., last], [few, .., many]) = (figures.as_slice(), settings.vms.as_slice()) {
+                println!("{name} {octets:4} octets {many} : {few} VMs: {:.2}", last.table / first.table);
+            }
+        }
+    }
+}
