@@ -14,7 +14,7 @@
 //!
 //! Not here: policy, connection state machines, arbitration, reports; those are Python's.
 //! Promise: no panic, no hang, no unbounded growth on any input; no I/O and no clock outside
-//! `host::tap` and `runtime`; no unsafe code outside the SIMD kernels of `security::ccmp`.
+//! `host::tap` and `runtime`; no unsafe code outside the SIMD kernels of `security::ccmp` and `prefetch`.
 
 pub mod access_point;
 pub mod air;
@@ -23,6 +23,7 @@ pub mod frame_batch;
 pub mod host;
 pub mod host_api;
 pub mod ids;
+mod prefetch;
 pub mod runtime;
 pub mod security;
 pub mod time;

@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 
 use super::address_index::AddressIndex;
+use super::batch::Scratch;
 use super::bss_index::BssIndex;
 use super::counters::Counters;
 use super::row_keys::{KeyMemory, RowKeys};
+use super::rows::Rows;
 use super::virtual_mac::VirtualMac;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
@@ -18,30 +20,62 @@ use crate::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
 #[derive(Debug)]
 pub struct ConnectionTable {
     max_vms: u32,
-    rows: Vec<Option<Box<Row>>>,
+    rows: Rows,
     count: usize,
     addresses: AddressIndex,
     bss: BssIndex,
     scanning: Vec<VrId>,
     /// How far the keys of rows that are gone were used, by the rows' addresses; the oldest first.
     gone: VecDeque<(MacAddr, KeyMemory)>,
+    scratch: Scratch,
+}
+
+/// A table taken apart, so that rows may be changed while the rest is read.
+pub(super) struct Parts<'a> {
+    pub(super) rows: &'a mut Rows,
+    pub(super) addresses: &'a AddressIndex,
+    pub(super) groups: Groups<'a>,
+    pub(super) scratch: &'a mut Scratch,
+}
+
+/// Which rows have group frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Groups<'a> {
+    bss: &'a BssIndex,
+    scanning: &'a [VrId],
+}
+
+impl<'a> Groups<'a> {
+    /// The rows whose access point this is.
+    pub(super) fn members(self, bssid: MacAddr) -> &'a [VrId] {
+        self.bss.members(bssid)
+    }
+
+    /// The rows that ask for beacons and probe responses of every BSS.
+    pub(super) const fn scanning(self) -> &'a [VrId] {
+        self.scanning
+    }
 }
 
 /// Keys of rows that are gone and would still be known again.
 const GONE_LENGTH: usize = 4096;
 
 /// One VM's row.
+///
+/// In the order of use: what every frame needs fills the first cache line, the counters of frames that passed included;
+/// what stands between that and the duplicate filter, and behind it, is rarely touched; keys start a cache line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Row {
+    address: MacAddr,
+    connection: Connection,
+    parameters: Parameters,
     vm: VmId,
     vr: VrId,
-    address: MacAddr,
-    parameters: Parameters,
-    connection: Connection,
     accepts_any_bss: bool,
-    pub(crate) keys: RowKeys,
-    pub(crate) mac: VirtualMac,
     pub(crate) counters: Counters,
+    pub(crate) mac: VirtualMac,
+    pub(crate) keys: RowKeys,
 }
 
 impl ConnectionTable {
@@ -49,12 +83,13 @@ impl ConnectionTable {
     pub fn new(max_vms: u32) -> Self {
         Self {
             max_vms,
-            rows: Vec::new(),
+            rows: Rows::new(1),
             count: 0,
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
             scanning: Vec::new(),
             gone: VecDeque::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -75,28 +110,24 @@ impl ConnectionTable {
         if !self.addresses.insert(address, vr) {
             return Err(CallError::AddressTaken);
         }
-        if self.rows.len() <= vr.index() {
-            self.rows.resize_with(vr.index() + 1, || None);
-        }
         self.count += 1;
-        let mut row = Box::new(Row::new(vr, vm, address));
-        self.recall(&mut row);
-        let place = self.rows.get_mut(vr.index()).ok_or(CallError::TooManyVms)?;
-        Ok(place.insert(row))
+        let mut row = Row::new(vr, vm, address);
+        recall(&mut self.gone, &mut row);
+        self.rows.insert(row).ok_or(CallError::TooManyVms)
     }
 
-    /// Takes a row out; dropping it wipes its keys.
+    /// Takes a row out, without its keys: they are wiped.
     ///
     /// # Errors
     /// `UnknownVm`.
     pub fn remove(&mut self, vr: VrId) -> Result<Box<Row>, CallError> {
-        let row = self.rows.get_mut(vr.index()).and_then(Option::take).ok_or(CallError::UnknownVm)?;
+        let row = self.rows.get(vr).ok_or(CallError::UnknownVm)?;
+        remember(&mut self.gone, row);
         self.count -= 1;
         self.addresses.remove(row.address);
         self.bss.remove(row.connection.bssid, vr);
         self.scanning.retain(|other| *other != vr);
-        self.remember(&row);
-        Ok(row)
+        self.rows.take(vr).ok_or(CallError::UnknownVm)
     }
 
     /// Sets a row's configuration parameters.
@@ -122,7 +153,7 @@ impl ConnectionTable {
     /// # Errors
     /// `UnknownVm`; `BadPayload` for a connection without an access point's address, or to a group address.
     pub fn set_connection(&mut self, vr: VrId, connection: Connection) -> Result<(), CallError> {
-        let row = self.rows.get_mut(vr.index()).and_then(Option::as_mut).ok_or(CallError::UnknownVm)?;
+        let row = self.rows.get_mut(vr).ok_or(CallError::UnknownVm)?;
         let is_connected = connection.state > ConnectionState::Disconnected;
         if connection.bssid.is_group() || (is_connected && connection.bssid == MacAddr::ZERO) {
             return Err(CallError::BadPayload);
@@ -188,8 +219,8 @@ impl ConnectionTable {
 
     /// Forgets all rows; not how far their keys were used.
     pub fn clear(&mut self) {
-        for row in core::mem::take(&mut self.rows).into_iter().flatten() {
-            self.remember(&row);
+        for row in self.rows.iter() {
+            remember(&mut self.gone, row);
         }
         *self = Self { gone: core::mem::take(&mut self.gone), ..Self::new(self.max_vms) };
     }
@@ -197,33 +228,19 @@ impl ConnectionTable {
     /// Takes over what another table knows of the keys of rows that are gone.
     pub(super) fn inherit(&mut self, other: &mut Self) {
         self.gone = core::mem::take(&mut other.gone);
-        let mut rows = core::mem::take(&mut self.rows);
-        for row in rows.iter_mut().flatten() {
-            self.recall(row);
+        for row in self.rows.iter_mut() {
+            recall(&mut self.gone, row);
         }
-        self.rows = rows;
-    }
-
-    fn remember(&mut self, row: &Row) {
-        self.gone.extend(row.keys.memories().map(|memory| (row.address, memory)));
-        let excess = self.gone.len().saturating_sub(GONE_LENGTH);
-        self.gone.drain(..excess);
-    }
-
-    fn recall(&mut self, row: &mut Row) {
-        row.keys
-            .recall(self.gone.iter().filter(|(address, _)| *address == row.address).map(|(_, memory)| memory.clone()));
-        self.gone.retain(|(address, _)| *address != row.address);
     }
 
     /// The row, to be changed.
     pub fn row_mut(&mut self, vr: VrId) -> Option<&mut Row> {
-        self.rows.get_mut(vr.index())?.as_deref_mut()
+        self.rows.get_mut(vr)
     }
 
     /// The row of a virtual radio.
     pub fn row(&self, vr: VrId) -> Option<&Row> {
-        self.rows.get(vr.index())?.as_deref()
+        self.rows.get(vr)
     }
 
     /// The row that owns an address.
@@ -246,14 +263,25 @@ impl ConnectionTable {
         &self.scanning
     }
 
+    /// The table taken apart.
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        let Self { rows, addresses, bss, scanning, scratch, .. } = self;
+        Parts { rows, addresses, groups: Groups { bss, scanning }, scratch }
+    }
+
+    /// Which rows have group frames.
+    pub(super) fn groups(&self) -> Groups<'_> {
+        Groups { bss: &self.bss, scanning: &self.scanning }
+    }
+
     /// All rows, by virtual radio.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter_map(Option::as_deref)
+        self.rows.iter()
     }
 
     /// All rows, to be changed.
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        self.rows.iter_mut().filter_map(Option::as_deref_mut)
+        self.rows.iter_mut()
     }
 
     /// How many rows.
@@ -272,8 +300,26 @@ impl ConnectionTable {
     }
 }
 
+/// Keeps what is known of the keys of a row that goes.
+fn remember(gone: &mut VecDeque<(MacAddr, KeyMemory)>, row: &Row) {
+    gone.extend(row.keys.memories().map(|memory| (row.address, memory)));
+    let excess = gone.len().saturating_sub(GONE_LENGTH);
+    gone.drain(..excess);
+}
+
+/// Gives it back to a row that comes.
+fn recall(gone: &mut VecDeque<(MacAddr, KeyMemory)>, row: &mut Row) {
+    row.keys.recall(gone.iter().filter(|(address, _)| *address == row.address).map(|(_, memory)| memory.clone()));
+    gone.retain(|(address, _)| *address != row.address);
+}
+
 impl Row {
-    fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
+    /// Nobody's.
+    pub(super) fn vacant() -> Self {
+        Self::new(VrId::new(0), VmId::new(0), MacAddr::ZERO)
+    }
+
+    pub(super) fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
         Self {
             vm,
             vr,

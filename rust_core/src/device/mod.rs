@@ -16,13 +16,17 @@ pub mod counters;
 #[expect(clippy::module_inception, reason = "the file is named after the type that everybody looks for")]
 pub mod device;
 pub mod drop_reason;
+mod open_path;
 mod outbox;
+mod pipeline;
 mod power_save;
 pub mod radio_schedule;
 pub mod receive;
 pub mod row_encoding;
 pub mod row_keys;
+mod rows;
 pub mod saved_table;
+mod seal_path;
 pub mod transmit;
 mod transmit_queue;
 mod transmitter;

@@ -1,0 +1,271 @@
+//! How a batch goes through a table: in passes, so that the misses of many frames wait together, and by shards, so that
+//! several threads may work on it.
+//!
+//! 1. Each shard: look-up of all addresses; then, for frames of its rows, rows are fetched ahead and frames admitted. Now
+//!    the length of every frame that may go out is known.
+//! 2. One pass over all: where each frame lies in the result, its VM, its verdict so far.
+//! 3. Each shard: the cipher, and what comes after it; what fails only here is put on a list.
+//! 4. Frames on such lists are taken out of the result; rarely.
+//!
+//! All frames of a row are one shard's, in their order, and nothing else is changed: the result does not depend on how
+//! many shards there are. Buffers are kept; only what the caller gets is allocated.
+
+use super::address_index::AddressIndex;
+use super::batch::BatchOutcome;
+use super::connection_table::{Groups, Row};
+use super::drop_reason::DropReason;
+use super::rows::{Rows, Shard};
+use crate::frame_batch::{FrameBatch, Frames};
+use crate::ids::{MacAddr, VmId, VrId};
+
+/// A direction: up or down.
+pub(super) trait Path {
+    /// What is to be done with a frame that was admitted.
+    type Way: Copy + Send;
+
+    /// The address that says whose frame it is; any if it has none.
+    fn address(frame: &[u8]) -> MacAddr;
+
+    /// The row of a frame whose address no row owns.
+    fn resolve(groups: Groups<'_>, frame: &[u8]) -> Option<VrId>;
+
+    /// Starts to load what such a frame needs of its row.
+    fn prefetch(shard: &Shard, vr: VrId);
+
+    /// All stages before the cipher.
+    fn admit(row: Option<&mut Row>, frame: &[u8]) -> Admission<Self::Way>;
+
+    /// The cipher and all stages behind it. Says by `fail` which frames did not pass after all.
+    fn run(
+        shard: &mut Shard,
+        frames: Frames<'_>,
+        tickets: &mut [Ticket<Self::Way>],
+        outs: &mut [&mut [u8]],
+        fail: &mut Vec<Failure>,
+    );
+}
+
+/// What the stages before the cipher say.
+pub(super) struct Admission<W> {
+    /// False where the frame turned out to be nobody's.
+    pub(super) is_rows: bool,
+    /// What is to be done, and how long the frame becomes.
+    pub(super) way: Result<(W, usize), DropReason>,
+}
+
+/// A frame on its way through a shard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket<W> {
+    pub(super) frame: u32,
+    length: u32,
+    pub(super) row: Option<VrId>,
+    vm: Option<VmId>,
+    pub(super) way: Result<W, DropReason>,
+}
+
+/// A frame that failed behind the cipher.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failure {
+    pub(super) frame: u32,
+    pub(super) reason: DropReason,
+}
+
+/// What one shard needs for one batch.
+#[derive(Debug)]
+pub(super) struct Lane<W> {
+    owners: Vec<Option<VrId>>,
+    tickets: Vec<Ticket<W>>,
+    outs: Vec<&'static mut [u8]>,
+    failures: Vec<Failure>,
+}
+
+impl<W> Default for Lane<W> {
+    fn default() -> Self {
+        Self { owners: Vec::new(), tickets: Vec::new(), outs: Vec::new(), failures: Vec::new() }
+    }
+}
+
+/// Rows that are fetched while others are worked on: as many as a core has misses under way, and some more.
+const AHEAD: usize = 16;
+
+/// Takes a batch through all stages.
+pub(super) fn run<P: Path>(
+    lanes: &mut Vec<Lane<P::Way>>,
+    rows: &mut Rows,
+    addresses: &AddressIndex,
+    groups: Groups<'_>,
+    frames: Frames<'_>,
+) -> BatchOutcome {
+    let count = rows.shard_count();
+    lanes.resize_with(count, Lane::default);
+    for (number, (shard, lane)) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate() {
+        lane.admit::<P>(shard, number, count, addresses, groups, frames);
+    }
+    let mut out = Layout::of(lanes, frames.len());
+    let mut octets = vec![0; out.end()];
+    let mut outs: Vec<Vec<&mut [u8]>> = lanes.iter_mut().map(|lane| recycle(core::mem::take(&mut lane.outs))).collect();
+    out.divide(&mut octets, lanes, &mut outs);
+    for ((shard, lane), outs) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs) {
+        lane.failures.clear();
+        P::run(shard, frames, &mut lane.tickets, outs, &mut lane.failures);
+    }
+    for (lane, outs) in lanes.iter_mut().zip(outs) {
+        lane.outs = recycle(outs);
+    }
+    out.finish(octets, lanes.iter().flat_map(|lane| &lane.failures))
+}
+
+impl<W: Copy> Lane<W> {
+    fn admit<P: Path<Way = W>>(
+        &mut self,
+        shard: &mut Shard,
+        number: usize,
+        count: usize,
+        addresses: &AddressIndex,
+        groups: Groups<'_>,
+        frames: Frames<'_>,
+    ) {
+        let Self { owners, tickets, .. } = self;
+        owners.clear();
+        addresses.lookup_many(frames.iter().map(P::address), owners);
+        tickets.clear();
+        let is_mine = |vr: &VrId| count == 1 || vr.index() % count == number;
+        for vr in owners.iter().take(AHEAD).flatten().filter(|vr| is_mine(vr)) {
+            P::prefetch(shard, *vr);
+        }
+        for (index, (frame, owner)) in (0..).zip(frames.iter().zip(owners.iter())) {
+            if let Some(next) = owners.get(index as usize + AHEAD).copied().flatten().filter(is_mine) {
+                P::prefetch(shard, next);
+            }
+            let owner = owner.or_else(|| P::resolve(groups, frame));
+            if !owner.as_ref().map_or(number == 0, is_mine) {
+                continue;
+            }
+            let row = owner.and_then(|vr| shard.get_mut(vr));
+            let vm = row.as_ref().map(|row| row.vm());
+            let Admission { is_rows, way } = P::admit(row, frame);
+            let (way, length) = match way {
+                Ok((way, length)) => (Ok(way), u32::try_from(length).unwrap_or(u32::MAX)),
+                Err(reason) => (Err(reason), 0),
+            };
+            tickets.push(Ticket {
+                frame: index,
+                length,
+                row: owner.filter(|_| is_rows),
+                vm: vm.filter(|_| is_rows),
+                way,
+            });
+        }
+    }
+}
+
+/// Where frames lie in the result.
+struct Layout {
+    offsets: Vec<u32>,
+    vms: Vec<Option<VmId>>,
+    verdicts: Vec<Result<(), DropReason>>,
+}
+
+impl Layout {
+    fn of<W: Copy>(lanes: &mut [Lane<W>], frames: usize) -> Self {
+        let mut out = Self {
+            offsets: Vec::with_capacity(frames + 1),
+            vms: Vec::with_capacity(frames),
+            verdicts: Vec::with_capacity(frames),
+        };
+        out.offsets.push(0);
+        let mut end = 0_u32;
+        in_order(lanes, |ticket| {
+            match end.checked_add(ticket.length) {
+                Some(next) => end = next,
+                None => (ticket.way, ticket.length) = (Err(DropReason::Truncated), 0),
+            }
+            out.offsets.push(end);
+            out.vms.push(ticket.vm);
+            out.verdicts.push(ticket.way.map(|_| ()));
+        });
+        out
+    }
+
+    fn end(&self) -> usize {
+        self.offsets.last().map_or(0, |end| *end as usize)
+    }
+
+    /// Gives each ticket its part of the result.
+    fn divide<'a, W: Copy>(&self, octets: &'a mut [u8], lanes: &mut [Lane<W>], outs: &mut [Vec<&'a mut [u8]>]) {
+        let mut room = octets;
+        let mut cut = |length: u32| {
+            let (out, rest) = core::mem::take(&mut room).split_at_mut_checked(length as usize).unwrap_or_default();
+            room = rest;
+            out
+        };
+        if let ([lane], [outs]) = (&mut *lanes, &mut *outs) {
+            outs.extend(lane.tickets.iter().map(|ticket| cut(ticket.length)));
+            return;
+        }
+        let mut places =
+            lanes.iter().zip(outs).map(|(lane, outs)| (lane.tickets.iter().peekable(), outs)).collect::<Vec<_>>();
+        for frame in (0..).take(self.vms.len()) {
+            for (tickets, outs) in &mut places {
+                if let Some(ticket) = tickets.next_if(|ticket| ticket.frame == frame) {
+                    outs.push(cut(ticket.length));
+                }
+            }
+        }
+    }
+
+    /// Takes out what failed.
+    fn finish<'a>(mut self, mut octets: Vec<u8>, failures: impl Iterator<Item = &'a Failure>) -> BatchOutcome {
+        let mut has_holes = false;
+        for Failure { frame, reason } in failures {
+            if let Some(verdict) = self.verdicts.get_mut(*frame as usize) {
+                has_holes |= verdict.is_ok();
+                *verdict = Err(*reason);
+            }
+        }
+        if has_holes {
+            self.close_holes(&mut octets);
+        }
+        let frames = FrameBatch::from_parts(octets, self.offsets).unwrap_or_default();
+        BatchOutcome { frames, vms: self.vms, verdicts: self.verdicts }
+    }
+
+    #[cold]
+    fn close_holes(&mut self, octets: &mut Vec<u8>) {
+        let (mut start, mut at) = (0, 0);
+        for (end, verdict) in self.offsets.iter_mut().skip(1).zip(&self.verdicts) {
+            let frame = start..*end as usize;
+            start = frame.end;
+            if verdict.is_ok() {
+                let length = frame.len();
+                octets.copy_within(frame, at);
+                at += length;
+            }
+            *end = u32::try_from(at).unwrap_or(u32::MAX);
+        }
+        octets.truncate(at);
+    }
+}
+
+/// All tickets in the order of their frames.
+fn in_order<W>(lanes: &mut [Lane<W>], mut visit: impl FnMut(&mut Ticket<W>)) {
+    if let [lane] = lanes {
+        lane.tickets.iter_mut().for_each(visit);
+        return;
+    }
+    let mut places: Vec<_> = lanes.iter_mut().map(|lane| lane.tickets.iter_mut().peekable()).collect();
+    for frame in 0.. {
+        let next = places.iter_mut().find_map(|tickets| tickets.next_if(|ticket| ticket.frame == frame));
+        match next {
+            Some(ticket) => visit(ticket),
+            None => return,
+        }
+    }
+}
+
+/// The memory of a vector for one with other lifetimes: nothing is in it.
+pub(super) fn recycle<A, B>(mut vector: Vec<A>) -> Vec<B> {
+    vector.clear();
+    // Collected in place where both have one layout, as types have that differ in their lifetimes only.
+    vector.into_iter().filter_map(|_| None).collect()
+}
