@@ -14,7 +14,7 @@
 //!
 //! Not here: policy, connection state machines, arbitration, reports; those are Python's.
 //! Promise: no panic, no hang, no unbounded growth on any input; no I/O and no clock outside
-//! `host::tap` and `runtime`; no unsafe code outside the SIMD kernels of `security::ccmp` and `prefetch`.
+//! `host::tap` and `runtime`; no unsafe code outside the SIMD kernels of `security::ccmp`.
 
 pub mod access_point;
 pub mod air;

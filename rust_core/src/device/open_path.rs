@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Path, Ticket};
+use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, drop_reason, group_rows, pass, receiver};
 use super::rows::Shard;
 use crate::frame_batch::Frames;
@@ -14,6 +14,7 @@ pub(super) struct Up;
 
 impl Path for Up {
     type Way = Way;
+    type Spare = Vec<OpenJob<'static>>;
 
     #[inline]
     fn address(frame: &[u8]) -> MacAddr {
@@ -50,14 +51,9 @@ impl Path for Up {
         Admission { is_rows: true, way }
     }
 
-    fn run(
-        shard: &mut Shard,
-        frames: Frames<'_>,
-        tickets: &mut [Ticket<Way>],
-        outs: &mut [&mut [u8]],
-        fail: &mut Vec<Failure>,
-    ) {
-        open(shard, frames, tickets, outs);
+    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
+        let Lane { tickets, spare, failures, .. } = lane;
+        open(shard, frames, tickets, outs, spare);
         for (ticket, out) in tickets.iter().zip(outs) {
             let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
             match ticket.way.and_then(|way| pass(row, way, out)) {
@@ -67,7 +63,7 @@ impl Path for Up {
                 }
                 Err(reason) => {
                     row.counters.drop(reason);
-                    fail.push(Failure { frame: ticket.frame, reason });
+                    failures.push(Failure { frame: ticket.frame, reason });
                 }
             }
         }
@@ -75,8 +71,14 @@ impl Path for Up {
 }
 
 /// Opens what is protected and copies what is not.
-fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<Way>], outs: &mut [&mut [u8]]) {
-    let mut jobs = Vec::with_capacity(tickets.len());
+fn open(
+    shard: &Shard,
+    frames: Frames<'_>,
+    tickets: &mut [Ticket<Way>],
+    outs: &mut [&mut [u8]],
+    spare: &mut Vec<OpenJob<'static>>,
+) {
+    let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(spare));
     for (ticket, out) in tickets.iter_mut().zip(outs) {
         let Ok(way) = ticket.way else { continue };
         let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
@@ -91,13 +93,13 @@ fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<Way>], outs: &m
         }
     }
     open_batch(&mut jobs);
-    if jobs.iter().all(|job| job.result.is_ok()) {
-        return;
-    }
-    let mut results = jobs.iter().map(|job| job.result);
-    for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Way::Open(..)))) {
-        if let Some(Err(error)) = results.next() {
-            ticket.way = Err(drop_reason(error));
+    if jobs.iter().any(|job| job.result.is_err()) {
+        let mut results = jobs.iter().map(|job| job.result);
+        for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Way::Open(..)))) {
+            if let Some(Err(error)) = results.next() {
+                ticket.way = Err(drop_reason(error));
+            }
         }
     }
+    *spare = recycle(jobs);
 }

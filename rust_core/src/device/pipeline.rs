@@ -10,6 +10,8 @@
 //! All frames of a row are one shard's, in their order, and nothing else is changed: the result does not depend on how
 //! many shards there are. Buffers are kept; only what the caller gets is allocated.
 
+use core::fmt;
+
 use super::address_index::AddressIndex;
 use super::batch::BatchOutcome;
 use super::connection_table::{Groups, Row};
@@ -19,9 +21,12 @@ use crate::frame_batch::{FrameBatch, Frames};
 use crate::ids::{MacAddr, VmId, VrId};
 
 /// A direction: up or down.
-pub(super) trait Path {
+pub(super) trait Path: Sized {
     /// What is to be done with a frame that was admitted.
     type Way: Copy + Send;
+
+    /// Memory for jobs of the cipher, kept from batch to batch.
+    type Spare: Default + Send;
 
     /// The address that says whose frame it is; any if it has none.
     fn address(frame: &[u8]) -> MacAddr;
@@ -36,13 +41,7 @@ pub(super) trait Path {
     fn admit(row: Option<&mut Row>, frame: &[u8]) -> Admission<Self::Way>;
 
     /// The cipher and all stages behind it. Says by `fail` which frames did not pass after all.
-    fn run(
-        shard: &mut Shard,
-        frames: Frames<'_>,
-        tickets: &mut [Ticket<Self::Way>],
-        outs: &mut [&mut [u8]],
-        fail: &mut Vec<Failure>,
-    );
+    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>);
 }
 
 /// What the stages before the cipher say.
@@ -71,17 +70,24 @@ pub(super) struct Failure {
 }
 
 /// What one shard needs for one batch.
-#[derive(Debug)]
-pub(super) struct Lane<W> {
+pub(super) struct Lane<P: Path> {
     owners: Vec<Option<VrId>>,
-    tickets: Vec<Ticket<W>>,
+    pub(super) tickets: Vec<Ticket<P::Way>>,
     outs: Vec<&'static mut [u8]>,
-    failures: Vec<Failure>,
+    pub(super) spare: P::Spare,
+    pub(super) failures: Vec<Failure>,
 }
 
-impl<W> Default for Lane<W> {
+impl<P: Path> Default for Lane<P> {
     fn default() -> Self {
-        Self { owners: Vec::new(), tickets: Vec::new(), outs: Vec::new(), failures: Vec::new() }
+        let (owners, tickets, outs, failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { owners, tickets, outs, spare: P::Spare::default(), failures }
+    }
+}
+
+impl<P: Path> fmt::Debug for Lane<P> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Lane").finish_non_exhaustive()
     }
 }
 
@@ -90,7 +96,7 @@ const AHEAD: usize = 16;
 
 /// Takes a batch through all stages.
 pub(super) fn run<P: Path>(
-    lanes: &mut Vec<Lane<P::Way>>,
+    lanes: &mut Vec<Lane<P>>,
     rows: &mut Rows,
     addresses: &AddressIndex,
     groups: Groups<'_>,
@@ -99,15 +105,15 @@ pub(super) fn run<P: Path>(
     let count = rows.shard_count();
     lanes.resize_with(count, Lane::default);
     for (number, (shard, lane)) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate() {
-        lane.admit::<P>(shard, number, count, addresses, groups, frames);
+        lane.admit(shard, number, count, addresses, groups, frames);
     }
-    let mut out = Layout::of(lanes, frames.len());
+    let out = Layout::of(lanes, frames.len());
     let mut octets = vec![0; out.end()];
     let mut outs: Vec<Vec<&mut [u8]>> = lanes.iter_mut().map(|lane| recycle(core::mem::take(&mut lane.outs))).collect();
     out.divide(&mut octets, lanes, &mut outs);
     for ((shard, lane), outs) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs) {
         lane.failures.clear();
-        P::run(shard, frames, &mut lane.tickets, outs, &mut lane.failures);
+        P::run(shard, frames, outs, lane);
     }
     for (lane, outs) in lanes.iter_mut().zip(outs) {
         lane.outs = recycle(outs);
@@ -115,8 +121,8 @@ pub(super) fn run<P: Path>(
     out.finish(octets, lanes.iter().flat_map(|lane| &lane.failures))
 }
 
-impl<W: Copy> Lane<W> {
-    fn admit<P: Path<Way = W>>(
+impl<P: Path> Lane<P> {
+    fn admit(
         &mut self,
         shard: &mut Shard,
         number: usize,
@@ -167,7 +173,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of<W: Copy>(lanes: &mut [Lane<W>], frames: usize) -> Self {
+    fn of<P: Path>(lanes: &mut [Lane<P>], frames: usize) -> Self {
         let mut out = Self {
             offsets: Vec::with_capacity(frames + 1),
             vms: Vec::with_capacity(frames),
@@ -192,7 +198,7 @@ impl Layout {
     }
 
     /// Gives each ticket its part of the result.
-    fn divide<'a, W: Copy>(&self, octets: &'a mut [u8], lanes: &mut [Lane<W>], outs: &mut [Vec<&'a mut [u8]>]) {
+    fn divide<'a, P: Path>(&self, octets: &'a mut [u8], lanes: &mut [Lane<P>], outs: &mut [Vec<&'a mut [u8]>]) {
         let mut room = octets;
         let mut cut = |length: u32| {
             let (out, rest) = core::mem::take(&mut room).split_at_mut_checked(length as usize).unwrap_or_default();
@@ -248,7 +254,7 @@ impl Layout {
 }
 
 /// All tickets in the order of their frames.
-fn in_order<W>(lanes: &mut [Lane<W>], mut visit: impl FnMut(&mut Ticket<W>)) {
+fn in_order<P: Path>(lanes: &mut [Lane<P>], mut visit: impl FnMut(&mut Ticket<P::Way>)) {
     if let [lane] = lanes {
         lane.tickets.iter_mut().for_each(visit);
         return;

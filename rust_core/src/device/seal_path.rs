@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Path, Ticket};
+use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use crate::frame_batch::Frames;
@@ -20,6 +20,7 @@ type Way = Option<(KeyId, PacketNumber)>;
 
 impl Path for Down {
     type Way = Way;
+    type Spare = Vec<SealJob<'static>>;
 
     #[inline]
     fn address(frame: &[u8]) -> MacAddr {
@@ -51,14 +52,9 @@ impl Path for Down {
         Admission { is_rows: true, way: outgoing.and_then(|outgoing| number(row, outgoing, frame)) }
     }
 
-    fn run(
-        shard: &mut Shard,
-        frames: Frames<'_>,
-        tickets: &mut [Ticket<Way>],
-        outs: &mut [&mut [u8]],
-        fail: &mut Vec<Failure>,
-    ) {
-        seal(shard, frames, tickets, outs);
+    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
+        let Lane { tickets, spare, failures, .. } = lane;
+        seal(shard, frames, tickets, outs, spare);
         for (ticket, out) in tickets.iter().zip(outs) {
             let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
             match ticket.way {
@@ -68,7 +64,7 @@ impl Path for Down {
                 }
                 Err(reason) => {
                     row.counters.drop(reason);
-                    fail.push(Failure { frame: ticket.frame, reason });
+                    failures.push(Failure { frame: ticket.frame, reason });
                 }
             }
         }
@@ -86,8 +82,14 @@ fn number(row: &mut Row, outgoing: Outgoing, frame: &[u8]) -> Result<(Way, usize
 }
 
 /// Seals what is to be protected and copies what is not.
-fn seal(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<Way>], outs: &mut [&mut [u8]]) {
-    let mut jobs = Vec::with_capacity(tickets.len());
+fn seal(
+    shard: &Shard,
+    frames: Frames<'_>,
+    tickets: &mut [Ticket<Way>],
+    outs: &mut [&mut [u8]],
+    spare: &mut Vec<SealJob<'static>>,
+) {
+    let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(spare));
     for (ticket, out) in tickets.iter_mut().zip(outs) {
         let Ok(way) = ticket.way else { continue };
         let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
@@ -105,13 +107,13 @@ fn seal(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<Way>], outs: &m
         }
     }
     seal_batch(&mut jobs);
-    if jobs.iter().all(|job| job.result.is_ok()) {
-        return;
-    }
-    let mut results = jobs.iter().map(|job| job.result);
-    for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Some(_)))) {
-        if let Some(Err(_)) = results.next() {
-            ticket.way = Err(DropReason::Malformed);
+    if jobs.iter().any(|job| job.result.is_err()) {
+        let mut results = jobs.iter().map(|job| job.result);
+        for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Some(_)))) {
+            if let Some(Err(_)) = results.next() {
+                ticket.way = Err(DropReason::Malformed);
+            }
         }
     }
+    *spare = recycle(jobs);
 }
