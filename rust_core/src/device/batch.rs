@@ -54,15 +54,31 @@ impl ConnectionTable {
 
     /// The transmit path: VM by source address, then sealed with its pairwise key. Sequence numbers stay as they are.
     pub fn seal_batch(&mut self, frames: Frames<'_>) -> BatchOutcome {
+        let mut out = BatchOutcome::default();
+        self.seal_batch_into(frames, &mut out);
+        out
+    }
+
+    /// As [`seal_batch`](Self::seal_batch), into the memory of an earlier outcome: new memory costs more than the rest of
+    /// the way.
+    pub fn seal_batch_into(&mut self, frames: Frames<'_>, out: &mut BatchOutcome) {
         let Parts { rows, addresses, groups, scratch } = self.parts();
-        pipeline::run::<Down>(&mut scratch.down, rows, addresses, groups, frames)
+        pipeline::run::<Down>(&mut scratch.down, rows, addresses, groups, frames, out);
     }
 
     /// The receive path: VM by destination address, all checks, opened. A group frame is the first row's whose access
     /// point sent it: each frame has one answer.
     pub fn open_batch(&mut self, frames: Frames<'_>) -> BatchOutcome {
+        let mut out = BatchOutcome::default();
+        self.open_batch_into(frames, &mut out);
+        out
+    }
+
+    /// As [`open_batch`](Self::open_batch), into the memory of an earlier outcome: new memory costs more than the rest of
+    /// the way.
+    pub fn open_batch_into(&mut self, frames: Frames<'_>, out: &mut BatchOutcome) {
         let Parts { rows, addresses, groups, scratch } = self.parts();
-        pipeline::run::<Up>(&mut scratch.up, rows, addresses, groups, frames)
+        pipeline::run::<Up>(&mut scratch.up, rows, addresses, groups, frames, out);
     }
 
     /// The VMs that own the addresses, one for each.

@@ -101,16 +101,19 @@ pub(super) fn run<P: Path>(
     addresses: &AddressIndex,
     groups: Groups<'_>,
     frames: Frames<'_>,
-) -> BatchOutcome {
+    out: &mut BatchOutcome,
+) {
     let count = rows.shard_count();
     lanes.resize_with(count, Lane::default);
     for (number, (shard, lane)) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate() {
         lane.admit(shard, number, count, addresses, groups, frames);
     }
-    let out = Layout::of(lanes, frames.len());
-    let mut octets = vec![0; out.end()];
+    let (mut octets, offsets) = core::mem::take(&mut out.frames).into_parts();
+    let mut layout = Layout { offsets, vms: &mut out.vms, verdicts: &mut out.verdicts };
+    layout.lay_out(lanes, frames.len());
+    make_room(&mut octets, layout.end());
     let mut outs: Vec<Vec<&mut [u8]>> = lanes.iter_mut().map(|lane| recycle(core::mem::take(&mut lane.outs))).collect();
-    out.divide(&mut octets, lanes, &mut outs);
+    layout.divide(&mut octets, lanes, &mut outs);
     for ((shard, lane), outs) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs) {
         lane.failures.clear();
         P::run(shard, frames, outs, lane);
@@ -118,7 +121,18 @@ pub(super) fn run<P: Path>(
     for (lane, outs) in lanes.iter_mut().zip(outs) {
         lane.outs = recycle(outs);
     }
-    out.finish(octets, lanes.iter().flat_map(|lane| &lane.failures))
+    layout.take_out(&mut octets, lanes.iter().flat_map(|lane| &lane.failures));
+    out.frames = FrameBatch::from_parts(octets, layout.offsets).unwrap_or_default();
+}
+
+/// Makes a buffer that long; what was in it stays where it need not grow, for all of it is written.
+fn make_room(octets: &mut Vec<u8>, length: usize) {
+    if octets.capacity() < length {
+        // Memory that comes zeroed from the system is not filled again.
+        *octets = vec![0; length];
+    } else {
+        octets.resize(length, 0);
+    }
 }
 
 impl<P: Path> Lane<P> {
@@ -166,31 +180,32 @@ impl<P: Path> Lane<P> {
 }
 
 /// Where frames lie in the result.
-struct Layout {
+struct Layout<'a> {
     offsets: Vec<u32>,
-    vms: Vec<Option<VmId>>,
-    verdicts: Vec<Result<(), DropReason>>,
+    vms: &'a mut Vec<Option<VmId>>,
+    verdicts: &'a mut Vec<Result<(), DropReason>>,
 }
 
-impl Layout {
-    fn of<P: Path>(lanes: &mut [Lane<P>], frames: usize) -> Self {
-        let mut out = Self {
-            offsets: Vec::with_capacity(frames + 1),
-            vms: Vec::with_capacity(frames),
-            verdicts: Vec::with_capacity(frames),
-        };
-        out.offsets.push(0);
+impl Layout<'_> {
+    fn lay_out<P: Path>(&mut self, lanes: &mut [Lane<P>], frames: usize) {
+        let Self { offsets, vms, verdicts } = self;
+        offsets.clear();
+        offsets.reserve_exact(frames + 1);
+        vms.clear();
+        vms.reserve_exact(frames);
+        verdicts.clear();
+        verdicts.reserve_exact(frames);
+        offsets.push(0);
         let mut end = 0_u32;
         in_order(lanes, |ticket| {
             match end.checked_add(ticket.length) {
                 Some(next) => end = next,
                 None => (ticket.way, ticket.length) = (Err(DropReason::Truncated), 0),
             }
-            out.offsets.push(end);
-            out.vms.push(ticket.vm);
-            out.verdicts.push(ticket.way.map(|_| ()));
+            offsets.push(end);
+            vms.push(ticket.vm);
+            verdicts.push(ticket.way.map(|_| ()));
         });
-        out
     }
 
     fn end(&self) -> usize {
@@ -221,7 +236,7 @@ impl Layout {
     }
 
     /// Takes out what failed.
-    fn finish<'a>(mut self, mut octets: Vec<u8>, failures: impl Iterator<Item = &'a Failure>) -> BatchOutcome {
+    fn take_out<'a>(&mut self, octets: &mut Vec<u8>, failures: impl Iterator<Item = &'a Failure>) {
         let mut has_holes = false;
         for Failure { frame, reason } in failures {
             if let Some(verdict) = self.verdicts.get_mut(*frame as usize) {
@@ -230,16 +245,14 @@ impl Layout {
             }
         }
         if has_holes {
-            self.close_holes(&mut octets);
+            self.close_holes(octets);
         }
-        let frames = FrameBatch::from_parts(octets, self.offsets).unwrap_or_default();
-        BatchOutcome { frames, vms: self.vms, verdicts: self.verdicts }
     }
 
     #[cold]
     fn close_holes(&mut self, octets: &mut Vec<u8>) {
         let (mut start, mut at) = (0, 0);
-        for (end, verdict) in self.offsets.iter_mut().skip(1).zip(&self.verdicts) {
+        for (end, verdict) in self.offsets.iter_mut().skip(1).zip(self.verdicts.iter()) {
             let frame = start..*end as usize;
             start = frame.end;
             if verdict.is_ok() {
