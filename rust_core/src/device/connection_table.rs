@@ -378,6 +378,16 @@ impl Row {
         self.accepts_any_bss
     }
 
+    /// How far its connection has come.
+    pub(crate) const fn state(&self) -> ConnectionState {
+        self.connection.state
+    }
+
+    /// True where it has protected frames as they are.
+    pub(crate) const fn forwards_protected(&self) -> bool {
+        self.parameters.forward_protected
+    }
+
     /// True where `transmitter` is its access point.
     pub(crate) fn is_in_bss(&self, transmitter: MacAddr) -> bool {
         self.accepts_any_bss || self.connection.bssid == transmitter

@@ -30,6 +30,7 @@ mod seal_path;
 pub mod transmit;
 mod transmit_queue;
 mod transmitter;
+mod usual;
 pub mod virtual_mac;
 pub mod vm_differentiator;
 pub mod vm_init;

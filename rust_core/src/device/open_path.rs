@@ -5,16 +5,36 @@ use super::drop_reason::DropReason;
 use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, drop_reason, group_rows, pass, receiver};
 use super::rows::Shard;
+use super::usual::UsualUp;
 use crate::frame_batch::Frames;
-use crate::ids::{MacAddr, VrId};
+use crate::host_api::call::KeyScope;
+use crate::ids::{KeyId, MacAddr, VrId};
 use crate::security::ccmp::{OpenError, OpenJob, open_batch};
 
 /// From the air to the VM that owns the destination.
 pub(super) struct Up;
 
+/// What is to be done with a frame: it is usual, or stands on the list of others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UpWay {
+    usual: UsualUp,
+    other: Option<u32>,
+}
+
+/// Room for a batch.
+#[derive(Default)]
+pub(super) struct Room {
+    jobs: Vec<OpenJob<'static>>,
+    others: Vec<Way>,
+}
+
 impl Path for Up {
-    type Way = Way;
-    type Spare = Vec<OpenJob<'static>>;
+    type Way = UpWay;
+    type Spare = Room;
+
+    fn clear(spare: &mut Room) {
+        spare.others.clear();
+    }
 
     #[inline]
     fn address(frame: &[u8]) -> MacAddr {
@@ -36,18 +56,26 @@ impl Path for Up {
     }
 
     #[inline]
-    fn admit(row: Option<&mut Row>, frame: &[u8]) -> Admission<Way> {
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(UpWay, usize)> {
+        UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: None }, length))
+    }
+
+    fn admit(row: Option<&mut Row>, frame: &[u8], spare: &mut Room) -> Admission<UpWay> {
         let way = admit_header(frame).and_then(|header| match row {
             Some(row) => admit_to_row(row, &header, frame),
             None => admit_to_nobody(&header, false),
         });
-        let way = match way {
-            Ok(way @ Way::Open(opening, _)) => Ok((way, opening.length as usize)),
-            Ok(way @ (Way::Up(..) | Way::Forward(..))) => Ok((way, frame.len())),
-            // For the device alone, and there is none.
-            Ok(Way::Done(_)) => Err(DropReason::Filtered),
-            Err(reason) => Err(reason),
-        };
+        let way = way.and_then(|way| {
+            let length = match way {
+                Way::Open(opening, _) => opening.length as usize,
+                Way::Up(..) | Way::Forward(..) => frame.len(),
+                // For the device alone, and there is none.
+                Way::Done(_) => return Err(DropReason::Filtered),
+            };
+            let other = u32::try_from(spare.others.len()).ok();
+            spare.others.push(way);
+            Ok((UpWay { other, ..UpWay::default() }, length))
+        });
         Admission { is_rows: true, way }
     }
 
@@ -56,7 +84,15 @@ impl Path for Up {
         open(shard, frames, tickets, outs, spare);
         for (ticket, out) in tickets.iter().zip(outs) {
             let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-            match ticket.way.and_then(|way| pass(row, way, out)) {
+            let verdict = match (ticket.verdict, ticket.way.other) {
+                (Err(reason), _) => Err(reason),
+                (Ok(()), None) => ticket.way.usual.pass(row, out),
+                (Ok(()), Some(other)) => match spare.others.get(other as usize) {
+                    Some(way) => pass(row, *way, out),
+                    None => Err(DropReason::Malformed),
+                },
+            };
+            match verdict {
                 Ok(_) => {
                     row.counters.received += 1;
                     row.counters.received_octets += out.len() as u64;
@@ -71,35 +107,36 @@ impl Path for Up {
 }
 
 /// Opens what is protected and copies what is not.
-fn open(
-    shard: &Shard,
-    frames: Frames<'_>,
-    tickets: &mut [Ticket<Way>],
-    outs: &mut [&mut [u8]],
-    spare: &mut Vec<OpenJob<'static>>,
-) {
-    let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(spare));
-    for (ticket, out) in tickets.iter_mut().zip(outs) {
-        let Ok(way) = ticket.way else { continue };
+fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<UpWay>], outs: &mut [&mut [u8]], spare: &mut Room) {
+    let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(&mut spare.jobs));
+    let is_opened = |ticket: &Ticket<UpWay>| {
+        let other = ticket.way.other.and_then(|other| spare.others.get(other as usize));
+        match other {
+            None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
+            Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
+            Some(_) => None,
+        }
+    };
+    for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
         let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-        let Way::Open(opening, _) = way else {
+        let Some((scope, key_id)) = is_opened(ticket) else {
             out.copy_from_slice(mpdu);
             continue;
         };
         let row = ticket.row.and_then(|vr| shard.get(vr));
-        match row.and_then(|row| row.keys().find(opening.scope, opening.key_id)) {
+        match row.and_then(|row| row.keys().find(scope, key_id)) {
             Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
-            None => ticket.way = Err(DropReason::NoKey),
+            None => ticket.verdict = Err(DropReason::NoKey),
         }
     }
     open_batch(&mut jobs);
     if jobs.iter().any(|job| job.result.is_err()) {
         let mut results = jobs.iter().map(|job| job.result);
-        for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Way::Open(..)))) {
+        for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket).is_some()) {
             if let Some(Err(error)) = results.next() {
-                ticket.way = Err(drop_reason(error));
+                ticket.verdict = Err(drop_reason(error));
             }
         }
     }
-    *spare = recycle(jobs);
+    spare.jobs = recycle(jobs);
 }

@@ -23,10 +23,13 @@ use crate::ids::{MacAddr, VmId, VrId};
 /// A direction: up or down.
 pub(super) trait Path: Sized {
     /// What is to be done with a frame that was admitted.
-    type Way: Copy + Send;
+    type Way: Copy + Default + Send;
 
-    /// Memory for jobs of the cipher, kept from batch to batch.
+    /// What else a batch needs room for; kept from batch to batch.
     type Spare: Default + Send;
+
+    /// Empties the room.
+    fn clear(spare: &mut Self::Spare);
 
     /// The address that says whose frame it is; any if it has none.
     fn address(frame: &[u8]) -> MacAddr;
@@ -37,10 +40,13 @@ pub(super) trait Path: Sized {
     /// Starts to load what such a frame needs of its row.
     fn prefetch(shard: &Shard, vr: VrId);
 
-    /// All stages before the cipher.
-    fn admit(row: Option<&mut Row>, frame: &[u8]) -> Admission<Self::Way>;
+    /// What is to be done, and how long the frame becomes, where it is as nearly all frames are and passes.
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Self::Way, usize)>;
 
-    /// The cipher and all stages behind it. Says by `fail` which frames did not pass after all.
+    /// All stages before the cipher.
+    fn admit(row: Option<&mut Row>, frame: &[u8], spare: &mut Self::Spare) -> Admission<Self::Way>;
+
+    /// The cipher and all stages behind it. Lists the frames that did not pass after all.
     fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>);
 }
 
@@ -59,7 +65,10 @@ pub(super) struct Ticket<W> {
     length: u32,
     pub(super) row: Option<VrId>,
     vm: Option<VmId>,
-    pub(super) way: Result<W, DropReason>,
+    /// Whether it passed so far.
+    pub(super) verdict: Result<(), DropReason>,
+    /// Where it did.
+    pub(super) way: W,
 }
 
 /// A frame that failed behind the cipher.
@@ -145,7 +154,8 @@ impl<P: Path> Lane<P> {
         groups: Groups<'_>,
         frames: Frames<'_>,
     ) {
-        let Self { owners, tickets, .. } = self;
+        let Self { owners, tickets, spare, .. } = self;
+        P::clear(spare);
         owners.clear();
         addresses.lookup_many(frames.iter().map(P::address), owners);
         tickets.clear();
@@ -161,20 +171,26 @@ impl<P: Path> Lane<P> {
             if !owner.as_ref().map_or(number == 0, is_mine) {
                 continue;
             }
-            let row = owner.and_then(|vr| shard.get_mut(vr));
+            let mut row = owner.and_then(|vr| shard.get_mut(vr));
             let vm = row.as_ref().map(|row| row.vm());
-            let Admission { is_rows, way } = P::admit(row, frame);
-            let (way, length) = match way {
-                Ok((way, length)) => (Ok(way), u32::try_from(length).unwrap_or(u32::MAX)),
-                Err(reason) => (Err(reason), 0),
-            };
-            tickets.push(Ticket {
-                frame: index,
-                length,
-                row: owner.filter(|_| is_rows),
-                vm: vm.filter(|_| is_rows),
-                way,
-            });
+            let ticket = Ticket { frame: index, length: 0, row: owner, vm, verdict: Ok(()), way: P::Way::default() };
+            if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
+                tickets.push(Ticket { length: u32::try_from(length).unwrap_or(u32::MAX), way, ..ticket });
+            } else {
+                tickets.push(ticket.admit::<P>(row, frame, spare));
+            }
+        }
+    }
+}
+
+impl<W: Copy> Ticket<W> {
+    #[inline(never)]
+    fn admit<P: Path<Way = W>>(self, row: Option<&mut Row>, frame: &[u8], spare: &mut P::Spare) -> Self {
+        let Admission { is_rows, way } = P::admit(row, frame, spare);
+        let ticket = Self { row: self.row.filter(|_| is_rows), vm: self.vm.filter(|_| is_rows), ..self };
+        match way {
+            Ok((way, length)) => Self { way, length: u32::try_from(length).unwrap_or(u32::MAX), ..ticket },
+            Err(reason) => Self { verdict: Err(reason), ..ticket },
         }
     }
 }
@@ -200,11 +216,11 @@ impl Layout<'_> {
         in_order(lanes, |ticket| {
             match end.checked_add(ticket.length) {
                 Some(next) => end = next,
-                None => (ticket.way, ticket.length) = (Err(DropReason::Truncated), 0),
+                None => (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0),
             }
             offsets.push(end);
             vms.push(ticket.vm);
-            verdicts.push(ticket.way.map(|_| ()));
+            verdicts.push(ticket.verdict);
         });
     }
 

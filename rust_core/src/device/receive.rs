@@ -370,11 +370,11 @@ fn admit_data(row: &Row, header: &MacHeader, frame: &[u8]) -> Result<Way, DropRe
         }
         return choose_key(row, frame, meta);
     }
-    let class = classify(frame, meta);
+    let class = classify(frame, usize::from(meta.header_length), meta.is_amsdu);
     if class == PacketClass::Data && connection.privacy {
         return Err(DropReason::Unprotected);
     }
-    check_class(row, class, meta).map(|()| Way::Up(class, meta))
+    check_class(row, class, meta.is_group).map(|()| Way::Up(class, meta))
 }
 
 fn meta(header: &MacHeader, class: DuplicateClass) -> Meta {
@@ -438,8 +438,8 @@ fn verify(row: &mut Row, opening: Opening, meta: Meta, plain: &[u8]) -> Result<P
     if matches!(opening.replay, ReplayClass::Management) {
         return Ok(PacketClass::Management);
     }
-    let class = classify(plain, meta);
-    check_class(row, class, meta).map(|()| class)
+    let class = classify(plain, usize::from(meta.header_length), meta.is_amsdu);
+    check_class(row, class, meta.is_group).map(|()| class)
 }
 
 /// Remembers a frame, so that its copy is known.
@@ -453,16 +453,18 @@ fn accept(row: &mut Row, meta: Meta) -> Result<(), DropReason> {
     Ok(())
 }
 
-fn classify(plain: &[u8], meta: Meta) -> PacketClass {
-    let body = plain.get(usize::from(meta.header_length)..).unwrap_or_default();
-    if !meta.is_amsdu && body_ethertype(body) == Some(EAPOL_ETHERTYPE) { PacketClass::Eapol } else { PacketClass::Data }
+#[inline]
+pub(super) fn classify(plain: &[u8], header_length: usize, is_amsdu: bool) -> PacketClass {
+    let body = plain.get(header_length..).unwrap_or_default();
+    if !is_amsdu && body_ethertype(body) == Some(EAPOL_ETHERTYPE) { PacketClass::Eapol } else { PacketClass::Data }
 }
 
 /// What the connection lets pass. A group frame is never EAPOL: who holds the group key could forge it.
-fn check_class(row: &Row, class: PacketClass, meta: Meta) -> Result<(), DropReason> {
+#[inline]
+pub(super) fn check_class(row: &Row, class: PacketClass, is_group: bool) -> Result<(), DropReason> {
     match class {
-        PacketClass::Eapol if meta.is_group => Err(DropReason::Filtered),
-        PacketClass::Data if row.connection().state < ConnectionState::Authorized => Err(DropReason::NotConnected),
+        PacketClass::Eapol if is_group => Err(DropReason::Filtered),
+        PacketClass::Data if row.state() < ConnectionState::Authorized => Err(DropReason::NotConnected),
         _ => Ok(()),
     }
 }

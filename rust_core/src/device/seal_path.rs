@@ -5,6 +5,7 @@ use super::drop_reason::DropReason;
 use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
+use super::usual;
 use crate::frame_batch::Frames;
 use crate::host_api::TransmitDescriptor;
 use crate::host_api::call::KeyScope;
@@ -22,6 +23,9 @@ impl Path for Down {
     type Way = Way;
     type Spare = Vec<SealJob<'static>>;
 
+    /// Jobs are not kept.
+    fn clear(_: &mut Self::Spare) {}
+
     #[inline]
     fn address(frame: &[u8]) -> MacAddr {
         frame.get(10..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr).unwrap_or_default()
@@ -38,7 +42,11 @@ impl Path for Down {
     }
 
     #[inline]
-    fn admit(row: Option<&mut Row>, frame: &[u8]) -> Admission<Way> {
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Way, usize)> {
+        usual::admit_down(row, frame).map(|(key_id, number, length)| (Some((key_id, number)), length))
+    }
+
+    fn admit(row: Option<&mut Row>, frame: &[u8], _: &mut Self::Spare) -> Admission<Way> {
         let nobodys = |reason| Admission { is_rows: false, way: Err(reason) };
         let header = match transmit::parse(frame) {
             Ok(header) if header.addr2.is_some() => header,
@@ -57,8 +65,8 @@ impl Path for Down {
         seal(shard, frames, tickets, outs, spare);
         for (ticket, out) in tickets.iter().zip(outs) {
             let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-            match ticket.way {
-                Ok(_) => {
+            match ticket.verdict {
+                Ok(()) => {
                     row.counters.sent += 1;
                     row.counters.sent_octets += out.len() as u64;
                 }
@@ -90,10 +98,9 @@ fn seal(
     spare: &mut Vec<SealJob<'static>>,
 ) {
     let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(spare));
-    for (ticket, out) in tickets.iter_mut().zip(outs) {
-        let Ok(way) = ticket.way else { continue };
+    for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
         let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-        let Some((key_id, packet_number)) = way else {
+        let Some((key_id, packet_number)) = ticket.way else {
             out.copy_from_slice(mpdu);
             continue;
         };
@@ -103,15 +110,15 @@ fn seal(
                 let key = key.key();
                 jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
             }
-            None => ticket.way = Err(DropReason::NoKey),
+            None => ticket.verdict = Err(DropReason::NoKey),
         }
     }
     seal_batch(&mut jobs);
     if jobs.iter().any(|job| job.result.is_err()) {
         let mut results = jobs.iter().map(|job| job.result);
-        for ticket in tickets.iter_mut().filter(|ticket| matches!(ticket.way, Ok(Some(_)))) {
+        for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.is_some()) {
             if let Some(Err(_)) = results.next() {
-                ticket.way = Err(DropReason::Malformed);
+                ticket.verdict = Err(DropReason::Malformed);
             }
         }
     }

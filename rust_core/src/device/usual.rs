@@ -1,0 +1,140 @@
+//! Frames as nearly all are: data from or to the access point with three addresses, whole, and protected by pairwise key
+//! 0 or to be protected. They are read in a few wide loads.
+//!
+//! This decides nothing of its own: a frame is usual only where the stages of `receive` and `transmit` let it pass, and
+//! is `None` wherever anything is not plain, for those stages to judge.
+
+use super::connection_table::Row;
+use super::drop_reason::DropReason;
+use super::receive::{check_class, classify};
+use super::transmit::{EAPOL_ETHERTYPE, MAX_MPDU_LENGTH};
+use super::virtual_mac::DuplicateClass;
+use crate::host_api::PacketClass;
+use crate::host_api::call::{ConnectionState, KeyScope};
+use crate::ids::{KeyId, MacAddr, PacketNumber, Tid};
+use crate::security::ccmp::HEADER_LENGTH as CCMP_HEADER_LENGTH;
+use crate::security::replay::ReplayClass;
+use crate::wire::data::body_ethertype;
+use crate::wire::mac_header::THREE_ADDRESS_LENGTH;
+
+/// The first 24 octets of a data frame, little endian.
+struct Header {
+    control: u64,
+    addr1: MacAddr,
+    addr2: MacAddr,
+    /// Sequence Control.
+    sequence: u64,
+    /// The header's length, and its QoS Control field's first octet; without the field, 0.
+    length: usize,
+    qos: u8,
+}
+
+impl Header {
+    /// `None` where the masked Frame Control field is another one, or the frame is a fragment, to a group, too short or
+    /// too long.
+    #[inline]
+    fn read(frame: &[u8], mask: u64, expected: u64) -> Option<Self> {
+        let (words, _) = frame.first_chunk::<THREE_ADDRESS_LENGTH>()?.as_chunks::<8>();
+        let [first, second, third] = *words else { return None };
+        let (first, second, third) = (u64::from_le_bytes(first), u64::from_le_bytes(second), u64::from_le_bytes(third));
+        let [control, addr1_start, addr1_end] = [first & 0xffff, first >> 32, second & 0xffff];
+        let [a, b, c, d, e, f, ..] = (addr1_start | addr1_end << 32).to_le_bytes();
+        let [g, h, i, j, k, l, ..] = (second >> 16).to_le_bytes();
+        let (addr1, addr2) = (MacAddr([a, b, c, d, e, f]), MacAddr([g, h, i, j, k, l]));
+        let sequence = third >> 48;
+        let has_qos = control & QOS != 0;
+        let is_usual = control & mask == expected
+            && addr1_start & 1 == 0
+            && sequence & 0x0f == 0
+            && frame.len() <= MAX_MPDU_LENGTH;
+        let qos = if has_qos { *frame.get(THREE_ADDRESS_LENGTH)? } else { 0 };
+        let length = THREE_ADDRESS_LENGTH + if has_qos { 2 } else { 0 };
+        is_usual.then_some(Self { control, addr1, addr2, sequence, length, qos })
+    }
+
+    #[inline]
+    const fn tid(&self) -> Tid {
+        Tid::from_low_bits(self.qos & 0x0f)
+    }
+}
+
+/// Protocol version 0, Data or QoS Data.
+const DATA: u64 = 0x0008;
+const DATA_MASK: u64 = 0x007f;
+const QOS: u64 = 0x0080;
+const TO_DS: u64 = 0x0100;
+const FROM_DS: u64 = 0x0200;
+const MORE_FRAGMENTS: u64 = 0x0400;
+const RETRY: u64 = 0x0800;
+const PROTECTED: u64 = 0x4000;
+const ORDER: u64 = 0x8000;
+const AMSDU_PRESENT: u8 = 0x80;
+/// `ExtIV`, and the key's identifier, in the fourth octet of a CCMP header.
+const CCMP_KEY_OCTET: u64 = 0xe0 << 24;
+const CCMP_KEY_0: u64 = 0x20 << 24;
+
+/// A usual frame from the access point, before it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct UsualUp {
+    packet_number: PacketNumber,
+    sequence: u16,
+    tid: Tid,
+    header_length: u8,
+    has_tid: bool,
+    is_amsdu: bool,
+}
+
+impl UsualUp {
+    /// The stages before the key, for a frame that the row's address received; and how long the frame becomes.
+    #[inline]
+    pub(super) fn admit(row: &Row, frame: &[u8]) -> Option<(Self, usize)> {
+        const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | RETRY | PROTECTED | ORDER;
+        let header = Header::read(frame, MASK, DATA | FROM_DS | PROTECTED)?;
+        let ccmp = u64::from_le_bytes(*frame.get(header.length..)?.first_chunk::<CCMP_HEADER_LENGTH>()?);
+        let packet_number = PacketNumber::from_low_bits(ccmp >> 32 << 16 | ccmp & 0xffff);
+        let key = row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0))?;
+        let length = key.opened_length(frame)?;
+        let is_usual = ccmp & CCMP_KEY_OCTET == CCMP_KEY_0
+            && length >= header.length
+            && row.is_in_bss(header.addr2)
+            && row.state() >= ConnectionState::Associated
+            && !row.forwards_protected()
+            && key.replay().check(ReplayClass::Priority(header.tid()), packet_number);
+        let usual = Self {
+            packet_number,
+            sequence: u16::try_from(header.sequence >> 4).unwrap_or_default(),
+            tid: header.tid(),
+            header_length: u8::try_from(header.length).unwrap_or_default(),
+            has_tid: header.control & QOS != 0,
+            is_amsdu: header.qos & AMSDU_PRESENT != 0,
+        };
+        is_usual.then_some((usual, length))
+    }
+
+    /// The stages behind the key. Without the Retry bit nothing is a copy.
+    #[inline]
+    pub(super) fn pass(self, row: &mut Row, plain: &[u8]) -> Result<PacketClass, DropReason> {
+        let key = row.keys.find_mut(KeyScope::Pairwise, KeyId::from_low_bits(0)).ok_or(DropReason::NoKey)?;
+        if !key.replay_mut().advance(ReplayClass::Priority(self.tid), self.packet_number) {
+            return Err(DropReason::Replay);
+        }
+        row.mac.duplicates.remember(DuplicateClass::Data(self.has_tid.then_some(self.tid)), self.sequence);
+        let class = classify(plain, usize::from(self.header_length), self.is_amsdu);
+        check_class(row, class, false).map(|()| class)
+    }
+}
+
+/// A usual frame to the access point: the key's identifier, the packet number that it gets, and how long it becomes.
+#[inline]
+pub(super) fn admit_down(row: &mut Row, frame: &[u8]) -> Option<(KeyId, PacketNumber, usize)> {
+    const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | PROTECTED | ORDER;
+    let header = Header::read(frame, MASK, DATA | TO_DS)?;
+    let is_usual = header.qos & AMSDU_PRESENT == 0
+        && row.is_in_bss(header.addr1)
+        && row.state() == ConnectionState::Authorized
+        && body_ethertype(frame.get(header.length..)?) != Some(EAPOL_ETHERTYPE);
+    let key_id = row.keys().transmit().filter(|_| is_usual)?;
+    let key = row.keys.find_mut(KeyScope::Pairwise, key_id)?;
+    let length = key.sealed_length(frame)?;
+    Some((key_id, key.next_packet_number()?, length))
+}
