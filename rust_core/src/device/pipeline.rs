@@ -173,26 +173,34 @@ impl<P: Path> Lane<P> {
             }
             let mut row = owner.and_then(|vr| shard.get_mut(vr));
             let vm = row.as_ref().map(|row| row.vm());
-            let ticket = Ticket { frame: index, length: 0, row: owner, vm, verdict: Ok(()), way: P::Way::default() };
-            if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
-                tickets.push(Ticket { length: u32::try_from(length).unwrap_or(u32::MAX), way, ..ticket });
-            } else {
-                tickets.push(ticket.admit::<P>(row, frame, spare));
-            }
+            let usual = row.as_mut().and_then(|row| P::admit_usual(row, frame));
+            tickets.push(match usual {
+                Some((way, length)) => {
+                    let length = u32::try_from(length).unwrap_or(u32::MAX);
+                    Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way }
+                }
+                None => judge::<P>(index, owner, row, frame, spare),
+            });
         }
     }
 }
 
-impl<W: Copy> Ticket<W> {
-    #[inline(never)]
-    fn admit<P: Path<Way = W>>(self, row: Option<&mut Row>, frame: &[u8], spare: &mut P::Spare) -> Self {
-        let Admission { is_rows, way } = P::admit(row, frame, spare);
-        let ticket = Self { row: self.row.filter(|_| is_rows), vm: self.vm.filter(|_| is_rows), ..self };
-        match way {
-            Ok((way, length)) => Self { way, length: u32::try_from(length).unwrap_or(u32::MAX), ..ticket },
-            Err(reason) => Self { verdict: Err(reason), ..ticket },
-        }
-    }
+#[inline(never)]
+fn judge<P: Path>(
+    index: u32,
+    owner: Option<VrId>,
+    row: Option<&mut Row>,
+    frame: &[u8],
+    spare: &mut P::Spare,
+) -> Ticket<P::Way> {
+    let vm = row.as_ref().map(|row| row.vm());
+    let Admission { is_rows, way } = P::admit(row, frame, spare);
+    let (row, vm) = if is_rows { (owner, vm) } else { (None, None) };
+    let (verdict, way, length) = match way {
+        Ok((way, length)) => (Ok(()), way, u32::try_from(length).unwrap_or(u32::MAX)),
+        Err(reason) => (Err(reason), P::Way::default(), 0),
+    };
+    Ticket { frame: index, length, row, vm, verdict, way }
 }
 
 /// Where frames lie in the result.
@@ -213,12 +221,21 @@ impl Layout<'_> {
         verdicts.reserve_exact(frames);
         offsets.push(0);
         let mut end = 0_u32;
-        in_order(lanes, |ticket| {
+        let mut place = |ticket: &mut Ticket<P::Way>| {
             match end.checked_add(ticket.length) {
                 Some(next) => end = next,
                 None => (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0),
             }
-            offsets.push(end);
+            end
+        };
+        if let [lane] = lanes {
+            offsets.extend(lane.tickets.iter_mut().map(place));
+            vms.extend(lane.tickets.iter().map(|ticket| ticket.vm));
+            verdicts.extend(lane.tickets.iter().map(|ticket| ticket.verdict));
+            return;
+        }
+        in_order(lanes, |ticket| {
+            offsets.push(place(ticket));
             vms.push(ticket.vm);
             verdicts.push(ticket.verdict);
         });
@@ -284,10 +301,6 @@ impl Layout<'_> {
 
 /// All tickets in the order of their frames.
 fn in_order<P: Path>(lanes: &mut [Lane<P>], mut visit: impl FnMut(&mut Ticket<P::Way>)) {
-    if let [lane] = lanes {
-        lane.tickets.iter_mut().for_each(visit);
-        return;
-    }
     let mut places: Vec<_> = lanes.iter_mut().map(|lane| lane.tickets.iter_mut().peekable()).collect();
     for frame in 0.. {
         let next = places.iter_mut().find_map(|tickets| tickets.next_if(|ticket| ticket.frame == frame));
