@@ -18,7 +18,16 @@ pub(super) struct Up;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UpWay {
     usual: UsualUp,
-    other: Option<u32>,
+    /// Its number on that list, from 1 on; 0: it is usual.
+    other: u32,
+}
+
+impl UpWay {
+    #[inline]
+    fn other(self, others: &[Way]) -> Option<Way> {
+        // Beyond the list is nobody.
+        if self.other == 0 { None } else { others.get(self.other as usize - 1).copied() }
+    }
 }
 
 /// Room for a batch.
@@ -57,7 +66,7 @@ impl Path for Up {
 
     #[inline]
     fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(UpWay, usize)> {
-        UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: None }, length))
+        UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: 0 }, length))
     }
 
     fn admit(row: Option<&mut Row>, frame: &[u8], spare: &mut Room) -> Admission<UpWay> {
@@ -72,8 +81,8 @@ impl Path for Up {
                 // For the device alone, and there is none.
                 Way::Done(_) => return Err(DropReason::Filtered),
             };
-            let other = u32::try_from(spare.others.len()).ok();
             spare.others.push(way);
+            let other = u32::try_from(spare.others.len()).unwrap_or_default();
             Ok((UpWay { other, ..UpWay::default() }, length))
         });
         Admission { is_rows: true, way }
@@ -84,14 +93,10 @@ impl Path for Up {
         open(shard, frames, tickets, outs, spare);
         for (ticket, out) in tickets.iter().zip(outs) {
             let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-            let verdict = match (ticket.verdict, ticket.way.other) {
-                (Err(reason), _) => Err(reason),
-                (Ok(()), None) => ticket.way.usual.pass(row, out),
-                (Ok(()), Some(other)) => match spare.others.get(other as usize) {
-                    Some(way) => pass(row, *way, out),
-                    None => Err(DropReason::Malformed),
-                },
-            };
+            let verdict = ticket.verdict.and_then(|()| match ticket.way.other(&spare.others) {
+                None => ticket.way.usual.pass(row, out),
+                Some(way) => pass(row, way, out),
+            });
             match verdict {
                 Ok(_) => {
                     row.counters.received += 1;
@@ -109,13 +114,10 @@ impl Path for Up {
 /// Opens what is protected and copies what is not.
 fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<UpWay>], outs: &mut [&mut [u8]], spare: &mut Room) {
     let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(&mut spare.jobs));
-    let is_opened = |ticket: &Ticket<UpWay>| {
-        let other = ticket.way.other.and_then(|other| spare.others.get(other as usize));
-        match other {
-            None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
-            Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
-            Some(_) => None,
-        }
+    let is_opened = |ticket: &Ticket<UpWay>| match ticket.way.other(&spare.others) {
+        None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
+        Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
+        Some(_) => None,
     };
     for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
         let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };

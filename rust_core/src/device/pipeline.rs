@@ -173,14 +173,12 @@ impl<P: Path> Lane<P> {
             }
             let mut row = owner.and_then(|vr| shard.get_mut(vr));
             let vm = row.as_ref().map(|row| row.vm());
-            let usual = row.as_mut().and_then(|row| P::admit_usual(row, frame));
-            tickets.push(match usual {
-                Some((way, length)) => {
-                    let length = u32::try_from(length).unwrap_or(u32::MAX);
-                    Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way }
-                }
-                None => judge::<P>(index, owner, row, frame, spare),
-            });
+            if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
+                let length = u32::try_from(length).unwrap_or(u32::MAX);
+                tickets.push(Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way });
+            } else {
+                tickets.push(judge::<P>(index, owner, row, frame, spare));
+            }
         }
     }
 }

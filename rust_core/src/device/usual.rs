@@ -69,19 +69,20 @@ const RETRY: u64 = 0x0800;
 const PROTECTED: u64 = 0x4000;
 const ORDER: u64 = 0x8000;
 const AMSDU_PRESENT: u8 = 0x80;
+const HAS_QOS: u32 = 0x100;
 /// `ExtIV`, and the key's identifier, in the fourth octet of a CCMP header.
 const CCMP_KEY_OCTET: u64 = 0xe0 << 24;
 const CCMP_KEY_0: u64 = 0x20 << 24;
 
 /// A usual frame from the access point, before it is opened.
+///
+/// Two numbers, so that it stays in registers until it is written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct UsualUp {
-    packet_number: PacketNumber,
-    sequence: u16,
-    tid: Tid,
-    header_length: u8,
-    has_tid: bool,
-    is_amsdu: bool,
+    /// The packet number in the 48 low bits, the sequence number above.
+    numbers: u64,
+    /// [`HAS_QOS`] and the first octet of the QoS Control field.
+    qos: u32,
 }
 
 impl UsualUp {
@@ -100,26 +101,25 @@ impl UsualUp {
             && row.state() >= ConnectionState::Associated
             && !row.forwards_protected()
             && key.replay().check(ReplayClass::Priority(header.tid()), packet_number);
-        let usual = Self {
-            packet_number,
-            sequence: u16::try_from(header.sequence >> 4).unwrap_or_default(),
-            tid: header.tid(),
-            header_length: u8::try_from(header.length).unwrap_or_default(),
-            has_tid: header.control & QOS != 0,
-            is_amsdu: header.qos & AMSDU_PRESENT != 0,
-        };
-        is_usual.then_some((usual, length))
+        let numbers = packet_number.value() | header.sequence >> 4 << 48;
+        let qos = if header.control & QOS != 0 { HAS_QOS } else { 0 } | u32::from(header.qos);
+        is_usual.then_some((Self { numbers, qos }, length))
     }
 
     /// The stages behind the key. Without the Retry bit nothing is a copy.
     #[inline]
     pub(super) fn pass(self, row: &mut Row, plain: &[u8]) -> Result<PacketClass, DropReason> {
         let key = row.keys.find_mut(KeyScope::Pairwise, KeyId::from_low_bits(0)).ok_or(DropReason::NoKey)?;
-        if !key.replay_mut().advance(ReplayClass::Priority(self.tid), self.packet_number) {
+        let [qos, ..] = self.qos.to_le_bytes();
+        let tid = Tid::from_low_bits(qos & 0x0f);
+        if !key.replay_mut().advance(ReplayClass::Priority(tid), PacketNumber::from_low_bits(self.numbers)) {
             return Err(DropReason::Replay);
         }
-        row.mac.duplicates.remember(DuplicateClass::Data(self.has_tid.then_some(self.tid)), self.sequence);
-        let class = classify(plain, usize::from(self.header_length), self.is_amsdu);
+        let has_qos = self.qos & HAS_QOS != 0;
+        let sequence = u16::try_from(self.numbers >> 48).unwrap_or_default();
+        row.mac.duplicates.remember(DuplicateClass::Data(has_qos.then_some(tid)), sequence);
+        let header_length = THREE_ADDRESS_LENGTH + if has_qos { 2 } else { 0 };
+        let class = classify(plain, header_length, qos & AMSDU_PRESENT != 0);
         check_class(row, class, false).map(|()| class)
     }
 }
