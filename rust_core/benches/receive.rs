@@ -1,7 +1,7 @@
 //! What the connection table costs beside the cipher: `cargo bench --bench receive`. Nanoseconds a frame, the best of many
 //! slices; each slice of the table's batches stands next to one of the cipher alone, over the same frames and keys.
 //!
-//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`.
+//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`; `workers=N` compares tables with one and N threads.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,6 +30,7 @@ struct Settings {
     batch: usize,
     slices: usize,
     vms: Vec<u32>,
+    workers: usize,
 }
 
 /// The table, and the same keys once more outside it: what prepares the frames and what is measured alone leaves the
@@ -60,8 +61,8 @@ fn address(vm: u32) -> MacAddr {
 }
 
 impl Setup {
-    fn new(vms: u32) -> Self {
-        let mut table = ConnectionTable::new(vms);
+    fn new(vms: u32, workers: usize) -> Self {
+        let mut table = ConnectionTable::with_workers(vms, workers).unwrap();
         let mut keys = Vec::new();
         for vm in 0..vms {
             let number = u16::try_from(vm).unwrap();
@@ -210,12 +211,14 @@ fn batches(settings: &Settings, octets: usize) -> usize {
 }
 
 fn settings() -> Settings {
-    let mut settings = Settings { batch: 256, slices: 400, vms: Vec::new() };
+    let mut settings = Settings { batch: 256, slices: 400, vms: Vec::new(), workers: 1 };
     for argument in std::env::args().skip(1) {
         if let Some(batch) = argument.strip_prefix("batch=") {
             settings.batch = batch.parse().unwrap();
         } else if let Some(slices) = argument.strip_prefix("slices=") {
             settings.slices = slices.parse().unwrap();
+        } else if let Some(workers) = argument.strip_prefix("workers=") {
+            settings.workers = workers.parse().unwrap();
         } else if let Ok(vms) = argument.parse() {
             settings.vms.push(vms);
         }
@@ -226,9 +229,35 @@ fn settings() -> Settings {
     settings
 }
 
+/// Tables with one and with many workers in turns, the best of each.
+fn compare_workers(settings: &Settings) {
+    let workers = settings.workers;
+    println!("batches of {}; ns a frame, result's memory kept: 1 worker, {workers} workers, ratio", settings.batch);
+    for vms in &settings.vms {
+        let mut setups = [Setup::new(*vms, 1), Setup::new(*vms, workers)];
+        for octets in [64, 1500] {
+            let mut best = [[f64::INFINITY; 2]; 2];
+            for _ in 0..10 {
+                for (setup, [open, seal]) in setups.iter_mut().zip(&mut best) {
+                    *open = open.min(setup.open(settings, octets).kept.0);
+                    *seal = seal.min(setup.seal(settings, octets).kept.0);
+                }
+            }
+            let [[open, seal], [more_open, more_seal]] = best;
+            for (name, one, more) in [("open", open, more_open), ("seal", seal, more_seal)] {
+                println!("{name} {octets:4} octets {vms:5} VMs: {one:7.1} {more:7.1} {:5.2}", one / more);
+            }
+        }
+    }
+}
+
 fn main() {
     let settings = settings();
-    let mut setups: Vec<Setup> = settings.vms.iter().map(|vms| Setup::new(*vms)).collect();
+    if settings.workers > 1 {
+        compare_workers(&settings);
+        return;
+    }
+    let mut setups: Vec<Setup> = settings.vms.iter().map(|vms| Setup::new(*vms, 1)).collect();
     println!("batches of {} frames; ns a frame: table, with its result's memory kept, cipher alone", settings.batch);
     for octets in [64, 1500] {
         for (name, measure) in

@@ -2,7 +2,7 @@
 //!
 //! The stages are the device's own (`transmit`, `receive`); only queue and air are left out.
 
-use super::connection_table::{ConnectionTable, Parts, Row};
+use super::connection_table::{ConnectionTable, Row};
 use super::drop_reason::DropReason;
 use super::open_path::Up;
 use super::pipeline::{self, Lane};
@@ -62,8 +62,8 @@ impl ConnectionTable {
     /// As [`seal_batch`](Self::seal_batch), into the memory of an earlier outcome: new memory costs more than the rest of
     /// the way.
     pub fn seal_batch_into(&mut self, frames: Frames<'_>, out: &mut BatchOutcome) {
-        let Parts { rows, addresses, groups, scratch } = self.parts();
-        pipeline::run::<Down>(&mut scratch.down, rows, addresses, groups, frames, out);
+        let (parts, scratch) = self.parts();
+        pipeline::run(&mut scratch.down, parts, frames, out);
     }
 
     /// The receive path: VM by destination address, all checks, opened. A group frame is the first row's whose access
@@ -77,8 +77,8 @@ impl ConnectionTable {
     /// As [`open_batch`](Self::open_batch), into the memory of an earlier outcome: new memory costs more than the rest of
     /// the way.
     pub fn open_batch_into(&mut self, frames: Frames<'_>, out: &mut BatchOutcome) {
-        let Parts { rows, addresses, groups, scratch } = self.parts();
-        pipeline::run::<Up>(&mut scratch.up, rows, addresses, groups, frames, out);
+        let (parts, scratch) = self.parts();
+        pipeline::run(&mut scratch.up, parts, frames, out);
     }
 
     /// The VMs that own the addresses, one for each.

@@ -9,6 +9,7 @@ use super::address_index::AddressIndex;
 use super::batch::Scratch;
 use super::bss_index::BssIndex;
 use super::counters::Counters;
+use super::crew::{Crew, NoThreads};
 use super::row_keys::{KeyMemory, RowKeys};
 use super::rows::Rows;
 use super::virtual_mac::VirtualMac;
@@ -28,6 +29,7 @@ pub struct ConnectionTable {
     /// How far the keys of rows that are gone were used, by the rows' addresses; the oldest first.
     gone: VecDeque<(MacAddr, KeyMemory)>,
     scratch: Scratch,
+    crew: Crew,
 }
 
 /// A table taken apart, so that rows may be changed while the rest is read.
@@ -35,7 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) rows: &'a mut Rows,
     pub(super) addresses: &'a AddressIndex,
     pub(super) groups: Groups<'a>,
-    pub(super) scratch: &'a mut Scratch,
+    pub(super) crew: &'a Crew,
 }
 
 /// Which rows have group frames.
@@ -81,15 +83,34 @@ pub struct Row {
 impl ConnectionTable {
     /// A table for virtual radios 0 to `max_vms` - 1, without rows.
     pub fn new(max_vms: u32) -> Self {
+        Self::with_crew(max_vms, Crew::default())
+    }
+
+    /// The same with that many threads for its batches, the calling one included. What a batch does and says does not
+    /// depend on how many there are.
+    ///
+    /// # Errors
+    /// [`NoThreads`].
+    pub fn with_workers(max_vms: u32, workers: usize) -> Result<Self, NoThreads> {
+        Crew::new(workers).map(|crew| Self::with_crew(max_vms, crew))
+    }
+
+    /// A table like this one, without rows.
+    pub(super) fn emptied(&self) -> Self {
+        Self::with_crew(self.max_vms, self.crew.clone())
+    }
+
+    fn with_crew(max_vms: u32, crew: Crew) -> Self {
         Self {
             max_vms,
-            rows: Rows::new(1),
+            rows: Rows::new(crew.workers()),
             count: 0,
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
             scanning: Vec::new(),
             gone: VecDeque::new(),
             scratch: Scratch::default(),
+            crew,
         }
     }
 
@@ -222,7 +243,7 @@ impl ConnectionTable {
         for row in self.rows.iter() {
             remember(&mut self.gone, row);
         }
-        *self = Self { gone: core::mem::take(&mut self.gone), ..Self::new(self.max_vms) };
+        *self = Self { gone: core::mem::take(&mut self.gone), ..self.emptied() };
     }
 
     /// Takes over what another table knows of the keys of rows that are gone.
@@ -263,10 +284,10 @@ impl ConnectionTable {
         &self.scanning
     }
 
-    /// The table taken apart.
-    pub(super) fn parts(&mut self) -> Parts<'_> {
-        let Self { rows, addresses, bss, scanning, scratch, .. } = self;
-        Parts { rows, addresses, groups: Groups { bss, scanning }, scratch }
+    /// The table taken apart, and its room for batches.
+    pub(super) fn parts(&mut self) -> (Parts<'_>, &mut Scratch) {
+        let Self { rows, addresses, bss, scanning, scratch, crew, .. } = self;
+        (Parts { rows, addresses, groups: Groups { bss, scanning }, crew }, scratch)
     }
 
     /// Which rows have group frames.
@@ -292,6 +313,11 @@ impl ConnectionTable {
     /// True without rows.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// How many threads work on its batches, the calling one included.
+    pub fn workers(&self) -> usize {
+        self.crew.workers()
     }
 
     /// How many virtual radios there may be.

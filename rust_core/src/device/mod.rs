@@ -13,6 +13,7 @@ mod beacon_watch;
 mod bss_index;
 pub mod connection_table;
 pub mod counters;
+mod crew;
 #[expect(clippy::module_inception, reason = "the file is named after the type that everybody looks for")]
 pub mod device;
 pub mod drop_reason;
@@ -37,6 +38,7 @@ pub mod vm_init;
 
 pub use connection_table::{ConnectionTable, Row};
 pub use counters::Counters;
+pub use crew::NoThreads;
 pub use device::{Device, DeviceConfig};
 pub use drop_reason::{DropCounters, DropReason};
 pub use row_encoding::{RowSnapshot, parse_counters};

@@ -14,14 +14,14 @@ use core::fmt;
 
 use super::address_index::AddressIndex;
 use super::batch::BatchOutcome;
-use super::connection_table::{Groups, Row};
+use super::connection_table::{Groups, Parts, Row};
 use super::drop_reason::DropReason;
-use super::rows::{Rows, Shard};
+use super::rows::Shard;
 use crate::frame_batch::{FrameBatch, Frames};
 use crate::ids::{MacAddr, VmId, VrId};
 
 /// A direction: up or down.
-pub(super) trait Path: Sized {
+pub(super) trait Path: Sized + Sync {
     /// What is to be done with a frame that was admitted.
     type Way: Copy + Default + Send;
 
@@ -104,29 +104,23 @@ impl<P: Path> fmt::Debug for Lane<P> {
 const AHEAD: usize = 16;
 
 /// Takes a batch through all stages.
-pub(super) fn run<P: Path>(
-    lanes: &mut Vec<Lane<P>>,
-    rows: &mut Rows,
-    addresses: &AddressIndex,
-    groups: Groups<'_>,
-    frames: Frames<'_>,
-    out: &mut BatchOutcome,
-) {
+pub(super) fn run<P: Path>(lanes: &mut Vec<Lane<P>>, parts: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
+    let Parts { rows, addresses, groups, crew } = parts;
     let count = rows.shard_count();
     lanes.resize_with(count, Lane::default);
-    for (number, (shard, lane)) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate() {
-        lane.admit(shard, number, count, addresses, groups, frames);
-    }
+    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate();
+    crew.each(tasks, |(number, (shard, lane))| lane.admit(shard, number, count, addresses, groups, frames));
     let (mut octets, offsets) = core::mem::take(&mut out.frames).into_parts();
     let mut layout = Layout { offsets, vms: &mut out.vms, verdicts: &mut out.verdicts };
     layout.lay_out(lanes, frames.len());
     make_room(&mut octets, layout.end());
     let mut outs: Vec<Vec<&mut [u8]>> = lanes.iter_mut().map(|lane| recycle(core::mem::take(&mut lane.outs))).collect();
     layout.divide(&mut octets, lanes, &mut outs);
-    for ((shard, lane), outs) in rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs) {
+    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs);
+    crew.each(tasks, |((shard, lane), outs)| {
         lane.failures.clear();
         P::run(shard, frames, outs, lane);
-    }
+    });
     for (lane, outs) in lanes.iter_mut().zip(outs) {
         lane.outs = recycle(outs);
     }

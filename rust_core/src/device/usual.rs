@@ -138,3 +138,139 @@ pub(super) fn admit_down(row: &mut Row, frame: &[u8]) -> Option<(KeyId, PacketNu
     let length = key.sealed_length(frame)?;
     Some((key_id, key.next_packet_number()?, length))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::receive::{self, Way};
+    use super::super::transmit;
+    use super::*;
+    use crate::host_api::TransmitDescriptor;
+    use crate::host_api::call::{CipherSuite, Connection, Parameters};
+    use crate::ids::{VmId, VrId};
+    use crate::wire::mac_header::{MacHeader, QosControl};
+
+    const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+    const ACCESS_POINT: MacAddr = MacAddr([2, 0, 0, 0, 1, 0]);
+
+    fn row(state: ConnectionState, forward_protected: bool, cipher: CipherSuite, key_id: u8) -> Row {
+        let mut table = super::super::ConnectionTable::new(1);
+        let (vr, zero) = (VrId::new(0), PacketNumber::default());
+        table.add(vr, VmId::new(0), STATION).unwrap();
+        let connection = Connection { state, bssid: ACCESS_POINT, privacy: true, ..Connection::default() };
+        table.set_connection(vr, connection).unwrap();
+        table.set_parameters(vr, Parameters { forward_protected, ..Parameters::default() }).unwrap();
+        let mut row = *table.remove(vr).unwrap();
+        let key = vec![7; if cipher == CipherSuite::CCMP_256 { 32 } else { 16 }];
+        row.keys.install(KeyScope::Pairwise, KeyId::from_low_bits(key_id), cipher, &key, zero).unwrap();
+        row
+    }
+
+    fn rows() -> impl Strategy<Value = (ConnectionState, bool, CipherSuite, u8)> {
+        let states = (0..4_u8).prop_map(|state| ConnectionState::from_value(state).unwrap());
+        let ciphers = prop_oneof![Just(CipherSuite::CCMP_128), Just(CipherSuite::CCMP_256)];
+        (prop_oneof![3 => Just(ConnectionState::Authorized), 1 => states], prop::bool::weighted(0.2), ciphers, 0..2_u8)
+    }
+
+    /// Frames that are usual, but for what is changed at some places.
+    fn frames(control: u16, first: MacAddr, second: MacAddr) -> impl Strategy<Value = Vec<u8>> {
+        let subtypes = prop_oneof![Just(0x0008_u16), Just(0x0088)];
+        let bodies = prop_oneof![
+            3 => prop::collection::vec(any::<u8>(), 0..60),
+            1 => Just(vec![0xaa, 0xaa, 3, 0, 0, 0, 0x88, 0x8e]),
+        ];
+        let changes = prop::collection::vec((0..40_usize, any::<u8>()), 0..3);
+        (subtypes, 0..3_u8, any::<u8>(), bodies, changes).prop_map(move |(subtype, number, qos, body, changes)| {
+            let mut frame = (control | subtype).to_le_bytes().to_vec();
+            frame.extend_from_slice(&[0, 0]);
+            for address in [first, second, second] {
+                frame.extend_from_slice(&address.octets());
+            }
+            frame.extend_from_slice(&[0x50, 0]);
+            if subtype & 0x80 != 0 {
+                frame.extend_from_slice(&[qos, 0]);
+            }
+            if control & 0x4000 != 0 {
+                frame.extend_from_slice(&[number, 0, 0, 0x20, 0, 0, 0, 0]);
+            }
+            frame.extend_from_slice(&body);
+            for (at, value) in changes {
+                if let Some(octet) = frame.get_mut(at) {
+                    *octet = value;
+                }
+            }
+            frame
+        })
+    }
+
+    fn dump(row: &Row) -> String {
+        format!("{row:?}")
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_usual_on_its_way_up_is_what_the_stages_let_pass(
+            (state, forward, cipher, key_id) in rows(),
+            frame in frames(0x4200, STATION, ACCESS_POINT),
+        ) {
+            let mut row = row(state, forward, cipher, key_id);
+            let Some((usual, length)) = UsualUp::admit(&row, &frame) else { return Ok(()) };
+            let header = MacHeader::parse(&frame).unwrap();
+            let way = receive::admit_to_row(&row, &header, &frame);
+            let Ok(way @ Way::Open(opening, _)) = way else { panic!("not opened: {way:?}") };
+            prop_assert_eq!((opening.scope, opening.key_id.value()), (KeyScope::Pairwise, 0));
+            prop_assert_eq!(opening.length as usize, length);
+            let before = dump(&row);
+            let plain = &frame[..length];
+            let expected = receive::pass(&mut row, way, plain);
+            let after = dump(&row);
+            // The same once more, by the other way, on a row like the first.
+            let mut other = super::tests::row(state, forward, cipher, key_id);
+            prop_assert_eq!(dump(&other), before);
+            prop_assert_eq!(usual.pass(&mut other, plain), expected);
+            prop_assert_eq!(dump(&other), after);
+        }
+
+        #[test]
+        fn what_is_usual_on_its_way_down_is_what_the_stages_let_pass(
+            (state, forward, cipher, key_id) in rows(),
+            frame in frames(0x0100, ACCESS_POINT, STATION),
+        ) {
+            let mut row = row(state, forward, cipher, key_id);
+            let Some((key_id, number, length)) = admit_down(&mut row, &frame) else { return Ok(()) };
+            let header = MacHeader::parse(&frame).unwrap();
+            let tid = header.qos.map(QosControl::tid).unwrap_or_default();
+            let descriptor = TransmitDescriptor { tid, ..TransmitDescriptor::default() };
+            let outgoing = transmit::admit(&row, &header, &frame, descriptor).expect("admitted");
+            prop_assert_eq!(transmit::protection(&row, outgoing), Ok(Some(key_id)));
+            let key = row.keys().find(KeyScope::Pairwise, key_id).unwrap();
+            prop_assert_eq!((number.value(), key.transmitted().value()), (1, 1));
+            prop_assert_eq!(key.key().sealed_length(&frame), Some(length));
+        }
+    }
+
+    #[test]
+    fn a_frame_as_nearly_all_are_is_usual() {
+        for cipher in [CipherSuite::CCMP_128, CipherSuite::CCMP_256] {
+            let mut row = row(ConnectionState::Authorized, false, cipher, 0);
+            for control in [0x4208_u16, 0x4288] {
+                let mut frame = control.to_le_bytes().to_vec();
+                frame.extend_from_slice(&[0, 0]);
+                for address in [STATION, ACCESS_POINT, ACCESS_POINT] {
+                    frame.extend_from_slice(&address.octets());
+                }
+                frame.extend_from_slice(&[0x50, 0]);
+                if control & 0x80 != 0 {
+                    frame.extend_from_slice(&[5, 0]);
+                }
+                frame.extend_from_slice(&[1, 0, 0, 0x20, 0, 0, 0, 0]);
+                frame.extend_from_slice(&[0; 24]);
+                assert!(UsualUp::admit(&row, &frame).is_some());
+                frame[..2].copy_from_slice(&((control & !0x4200) | 0x0100).to_le_bytes());
+                frame[4..10].copy_from_slice(&ACCESS_POINT.octets());
+                assert!(admit_down(&mut row, &frame).is_some());
+            }
+        }
+    }
+}
