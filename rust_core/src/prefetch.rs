@@ -19,3 +19,17 @@ pub(crate) fn prefetch<T: ?Sized>(place: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
 }
+
+/// As [`prefetch`], for the cache line `octets` behind the start of `place`: what lies there need not be looked at to
+/// have a reference to it.
+#[inline(always)]
+pub(crate) fn prefetch_at<T>(place: &T, octets: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as above; any address will do.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(place).wrapping_byte_add(octets).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (place, octets);
+}

@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 
 use super::address_bucket::Found;
 use super::address_index::{AddressIndex, NOBODY};
+use super::batch::Scratch;
 use super::bss_index::BssIndex;
 use super::channel_index::ChannelIndex;
 use super::counters::Counters;
+use super::crew::{Crew, NoThreads};
 use super::row_keys::{KeyMemory, RowKeys};
+use super::rows::Rows;
 use super::virtual_mac::VirtualMac;
 use crate::air::Channel;
 use crate::host_api::CallError;
@@ -21,7 +24,7 @@ use crate::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
 #[derive(Debug)]
 pub struct ConnectionTable {
     max_vms: u32,
-    rows: Vec<Option<Box<Row>>>,
+    rows: Rows,
     /// The VM of each virtual radio that ever had a row: for bulk look-ups, which leave the rows where they are.
     vms: Vec<VmId>,
     count: usize,
@@ -31,31 +34,82 @@ pub struct ConnectionTable {
     channels: ChannelIndex,
     /// How far the keys of rows that are gone were used, by the rows' addresses; the oldest first.
     gone: VecDeque<(MacAddr, KeyMemory)>,
+    scratch: Scratch,
+    crew: Crew,
+}
+
+/// A table taken apart, so that rows may be changed while the rest is read.
+pub(super) struct Parts<'a> {
+    pub(super) rows: &'a mut Rows,
+    pub(super) addresses: &'a AddressIndex,
+    pub(super) groups: Groups<'a>,
+    pub(super) crew: &'a Crew,
+}
+
+/// Which rows have group frames.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Groups<'a> {
+    bss: &'a BssIndex,
+    scanning: &'a [VrId],
+}
+
+impl<'a> Groups<'a> {
+    /// The rows whose access point this is.
+    pub(super) fn members(self, bssid: MacAddr) -> &'a [VrId] {
+        self.bss.members(bssid)
+    }
+
+    /// The rows that ask for beacons and probe responses of every BSS.
+    pub(super) const fn scanning(self) -> &'a [VrId] {
+        self.scanning
+    }
 }
 
 /// Keys of rows that are gone and would still be known again.
 const GONE_LENGTH: usize = 4096;
 
 /// One VM's row.
+///
+/// In the order of use: what every frame needs fills the first cache line, the counters of frames that passed included;
+/// what stands between that and the duplicate filter, and behind it, is rarely touched; keys start a cache line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Row {
+    address: MacAddr,
+    connection: Connection,
+    parameters: Parameters,
     vm: VmId,
     vr: VrId,
-    address: MacAddr,
-    parameters: Parameters,
-    connection: Connection,
     accepts_any_bss: bool,
-    pub(crate) keys: RowKeys,
-    pub(crate) mac: VirtualMac,
     pub(crate) counters: Counters,
+    pub(crate) mac: VirtualMac,
+    pub(crate) keys: RowKeys,
 }
 
 impl ConnectionTable {
     /// A table for virtual radios 0 to `max_vms` - 1, without rows.
     pub fn new(max_vms: u32) -> Self {
+        Self::with_crew(max_vms, Crew::default())
+    }
+
+    /// The same with that many threads for its batches, the calling one included. What a batch does and says does not
+    /// depend on how many there are.
+    ///
+    /// # Errors
+    /// [`NoThreads`].
+    pub fn with_workers(max_vms: u32, workers: usize) -> Result<Self, NoThreads> {
+        Crew::new(workers).map(|crew| Self::with_crew(max_vms, crew))
+    }
+
+    /// A table like this one, without rows.
+    pub(super) fn emptied(&self) -> Self {
+        Self::with_crew(self.max_vms, self.crew.clone())
+    }
+
+    fn with_crew(max_vms: u32, crew: Crew) -> Self {
         Self {
             max_vms,
-            rows: Vec::new(),
+            rows: Rows::new(crew.workers()),
             vms: Vec::new(),
             count: 0,
             addresses: AddressIndex::default(),
@@ -63,6 +117,8 @@ impl ConnectionTable {
             scanning: Vec::new(),
             channels: ChannelIndex::default(),
             gone: VecDeque::new(),
+            scratch: Scratch::default(),
+            crew,
         }
     }
 
@@ -83,33 +139,31 @@ impl ConnectionTable {
         if !self.addresses.insert(address, vr) {
             return Err(CallError::AddressTaken);
         }
-        if self.rows.len() <= vr.index() {
-            self.rows.resize_with(vr.index() + 1, || None);
+        if self.vms.len() <= vr.index() {
             self.vms.resize(vr.index() + 1, vm);
         }
         if let Some(place) = self.vms.get_mut(vr.index()) {
             *place = vm;
         }
         self.count += 1;
-        let mut row = Box::new(Row::new(vr, vm, address));
-        self.recall(&mut row);
-        let place = self.rows.get_mut(vr.index()).ok_or(CallError::TooManyVms)?;
-        Ok(place.insert(row))
+        let mut row = Row::new(vr, vm, address);
+        recall(&mut self.gone, &mut row);
+        self.rows.insert(row).ok_or(CallError::TooManyVms)
     }
 
-    /// Takes a row out; dropping it wipes its keys.
+    /// Takes a row out, without its keys: they are wiped.
     ///
     /// # Errors
     /// `UnknownVm`.
     pub fn remove(&mut self, vr: VrId) -> Result<Box<Row>, CallError> {
-        let row = self.rows.get_mut(vr.index()).and_then(Option::take).ok_or(CallError::UnknownVm)?;
+        let row = self.rows.get(vr).ok_or(CallError::UnknownVm)?;
+        remember(&mut self.gone, row);
         self.count -= 1;
         self.addresses.remove(row.address);
         self.bss.remove(row.connection.bssid, vr);
         self.scanning.retain(|other| *other != vr);
         self.channels.set(vr, None);
-        self.remember(&row);
-        Ok(row)
+        self.rows.take(vr).ok_or(CallError::UnknownVm)
     }
 
     /// Sets a row's configuration parameters.
@@ -136,7 +190,7 @@ impl ConnectionTable {
     /// # Errors
     /// `UnknownVm`; `BadPayload` for a connection without an access point's address, or to a group address.
     pub fn set_connection(&mut self, vr: VrId, connection: Connection) -> Result<(), CallError> {
-        let row = self.rows.get_mut(vr.index()).and_then(Option::as_mut).ok_or(CallError::UnknownVm)?;
+        let row = self.rows.get_mut(vr).ok_or(CallError::UnknownVm)?;
         let is_connected = connection.state > ConnectionState::Disconnected;
         if connection.bssid.is_group() || (is_connected && connection.bssid == MacAddr::ZERO) {
             return Err(CallError::BadPayload);
@@ -211,42 +265,28 @@ impl ConnectionTable {
 
     /// Forgets all rows; not how far their keys were used.
     pub fn clear(&mut self) {
-        for row in core::mem::take(&mut self.rows).into_iter().flatten() {
-            self.remember(&row);
+        for row in self.rows.iter() {
+            remember(&mut self.gone, row);
         }
-        *self = Self { gone: core::mem::take(&mut self.gone), ..Self::new(self.max_vms) };
+        *self = Self { gone: core::mem::take(&mut self.gone), ..self.emptied() };
     }
 
     /// Takes over what another table knows of the keys of rows that are gone.
     pub(super) fn inherit(&mut self, other: &mut Self) {
         self.gone = core::mem::take(&mut other.gone);
-        let mut rows = core::mem::take(&mut self.rows);
-        for row in rows.iter_mut().flatten() {
-            self.recall(row);
+        for row in self.rows.iter_mut() {
+            recall(&mut self.gone, row);
         }
-        self.rows = rows;
-    }
-
-    fn remember(&mut self, row: &Row) {
-        self.gone.extend(row.keys.memories().map(|memory| (row.address, memory)));
-        let excess = self.gone.len().saturating_sub(GONE_LENGTH);
-        self.gone.drain(..excess);
-    }
-
-    fn recall(&mut self, row: &mut Row) {
-        row.keys
-            .recall(self.gone.iter().filter(|(address, _)| *address == row.address).map(|(_, memory)| memory.clone()));
-        self.gone.retain(|(address, _)| *address != row.address);
     }
 
     /// The row, to be changed.
     pub fn row_mut(&mut self, vr: VrId) -> Option<&mut Row> {
-        self.rows.get_mut(vr.index())?.as_deref_mut()
+        self.rows.get_mut(vr)
     }
 
     /// The row of a virtual radio.
     pub fn row(&self, vr: VrId) -> Option<&Row> {
-        self.rows.get(vr.index())?.as_deref()
+        self.rows.get(vr)
     }
 
     /// The row that owns an address.
@@ -288,14 +328,25 @@ impl ConnectionTable {
         &self.scanning
     }
 
+    /// The table taken apart, and its room for batches.
+    pub(super) fn parts(&mut self) -> (Parts<'_>, &mut Scratch) {
+        let Self { rows, addresses, bss, scanning, scratch, crew, .. } = self;
+        (Parts { rows, addresses, groups: Groups { bss, scanning }, crew }, scratch)
+    }
+
+    /// Which rows have group frames.
+    pub(super) fn groups(&self) -> Groups<'_> {
+        Groups { bss: &self.bss, scanning: &self.scanning }
+    }
+
     /// All rows, by virtual radio.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter_map(Option::as_deref)
+        self.rows.iter()
     }
 
     /// All rows, to be changed.
     pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        self.rows.iter_mut().filter_map(Option::as_deref_mut)
+        self.rows.iter_mut()
     }
 
     /// How many rows.
@@ -308,14 +359,37 @@ impl ConnectionTable {
         self.count == 0
     }
 
+    /// How many threads work on its batches, the calling one included.
+    pub fn workers(&self) -> usize {
+        self.crew.workers()
+    }
+
     /// How many virtual radios there may be.
     pub const fn max_vms(&self) -> u32 {
         self.max_vms
     }
 }
 
+/// Keeps what is known of the keys of a row that goes.
+fn remember(gone: &mut VecDeque<(MacAddr, KeyMemory)>, row: &Row) {
+    gone.extend(row.keys.memories().map(|memory| (row.address, memory)));
+    let excess = gone.len().saturating_sub(GONE_LENGTH);
+    gone.drain(..excess);
+}
+
+/// Gives it back to a row that comes.
+fn recall(gone: &mut VecDeque<(MacAddr, KeyMemory)>, row: &mut Row) {
+    row.keys.recall(gone.iter().filter(|(address, _)| *address == row.address).map(|(_, memory)| memory.clone()));
+    gone.retain(|(address, _)| *address != row.address);
+}
+
 impl Row {
-    fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
+    /// Nobody's.
+    pub(super) fn vacant() -> Self {
+        Self::new(VrId::new(0), VmId::new(0), MacAddr::ZERO)
+    }
+
+    pub(super) fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
         Self {
             vm,
             vr,
@@ -377,6 +451,16 @@ impl Row {
     /// True where an access point must hear of its absence.
     pub(crate) fn has_access_point(&self) -> bool {
         self.connection.state >= ConnectionState::Associated && !self.accepts_any_bss
+    }
+
+    /// How far its connection has come.
+    pub(crate) const fn state(&self) -> ConnectionState {
+        self.connection.state
+    }
+
+    /// True where it has protected frames as they are.
+    pub(crate) const fn forwards_protected(&self) -> bool {
+        self.parameters.forward_protected
     }
 
     /// True where `transmitter` is its access point.

@@ -2,16 +2,36 @@
 
 use super::drop_reason::{DropCounters, DropReason};
 
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counters of one row, or of what belongs to no row.
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
-            /// Frames that went no further, by reason.
-            pub drops: DropCounters,
-        }
+/// Counters of one row, or of what belongs to no row.
+///
+/// In the order in which frames need them: the first four, and what stands before them in a row, share a cache line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Counters {
+    /// Frames handed up.
+    pub received: u64,
+    /// Octets of those frames, as they were handed up.
+    pub received_octets: u64,
+    /// Frames from the host that were acknowledged, or need no acknowledgement.
+    pub sent: u64,
+    /// Octets of those frames, as they went on the air.
+    pub sent_octets: u64,
+    /// Transmissions that nobody acknowledged.
+    pub retries: u64,
+    /// Frames for the device alone: beacons it watches for, Null frames.
+    pub consumed: u64,
+    /// Null frames sent to tell an access point that the radio leaves or is back.
+    pub null_frames: u64,
+    /// Frames heard on a channel that the radio does not stand on (device only).
+    pub off_channel: u64,
+    /// Messages from the host that could not be read (device only).
+    pub bad_messages: u64,
+    /// Frames that went no further, by reason.
+    pub drops: DropCounters,
+}
 
+macro_rules! encoded {
+    ($($name:ident,)*) => {
         impl Counters {
             /// Names of the counters that are no drop reasons, in the order of their encoding.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
@@ -23,31 +43,16 @@ macro_rules! counters {
 
             /// The same, to be set.
             pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut u64> {
-                [$(&mut self.$name,)*].into_iter()
+                let Self { $($name,)* drops: _ } = self;
+                [$($name,)*].into_iter()
             }
         }
     };
 }
 
-counters! {
-    /// Frames from the host that were acknowledged, or need no acknowledgement.
-    sent,
-    /// Octets of those frames, as they went on the air.
-    sent_octets,
-    /// Transmissions that nobody acknowledged.
-    retries,
-    /// Frames handed up.
-    received,
-    /// Octets of those frames, as they were handed up.
-    received_octets,
-    /// Frames for the device alone: beacons it watches for, Null frames.
-    consumed,
-    /// Null frames sent to tell an access point that the radio leaves or is back.
-    null_frames,
-    /// Frames heard on a channel that the radio does not stand on (device only).
-    off_channel,
-    /// Messages from the host that could not be read (device only).
-    bad_messages,
+// The order of their encoding.
+encoded! {
+    sent, sent_octets, retries, received, received_octets, consumed, null_frames, off_channel, bad_messages,
 }
 
 impl Counters {

@@ -9,7 +9,7 @@ use super::drop_reason::DropReason;
 use super::outbox::Outbox;
 use super::power_save::{Announcements, AnnouncementsInFlight};
 use super::radio_schedule::{RadioSchedule, Turn};
-use super::receive::{Content, GroupRows, Outcome, Packet, Passed, Receiver};
+use super::receive::{Content, Outcome, Packet, Passed, Receiver};
 use super::transmitter::{Limits, Transmitter};
 use super::virtual_mac::PowerState;
 use super::vm_differentiator::handle_call;
@@ -259,7 +259,7 @@ impl AirStation for Device {
             self.counters.off_channel += frames.len() as u64;
             return;
         }
-        self.receiver.receive(&mut self.table, frames.frames(), GroupRows::All);
+        self.receiver.receive(&mut self.table, frames.frames());
         for index in 0.. {
             let Some(outcome) = self.receiver.outcomes().get(index).copied() else { break };
             self.deliver(outcome, frames, reception, now);

@@ -5,7 +5,7 @@
 //! Replay counters and the duplicate filter are checked before opening and advanced after it; both are checked again
 //! then, because the batch itself may hold a frame twice.
 
-use super::connection_table::{ConnectionTable, Row};
+use super::connection_table::{ConnectionTable, Groups, Row};
 use super::drop_reason::DropReason;
 use super::transmit::{EAPOL_ETHERTYPE, SUBTYPE_CONTENTION_FREE, SUBTYPE_NO_DATA, parse};
 use super::virtual_mac::DuplicateClass;
@@ -67,15 +67,6 @@ pub(crate) enum Content {
     Opened(usize),
 }
 
-/// Who has a group frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GroupRows {
-    /// Every row of the BSS.
-    All,
-    /// The first row of the BSS: where each frame can have one answer only.
-    First,
-}
-
 /// Room for one burst at a time; kept, so that a burst needs no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
@@ -96,7 +87,7 @@ struct Arrival {
 
 /// Where a frame goes after the stages before the key.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub(super) enum Way {
     Done(Passed),
     Up(PacketClass, Meta),
     Forward(KeyId, Meta),
@@ -105,8 +96,8 @@ enum Way {
 
 /// What the later stages need of a header.
 #[derive(Clone, Copy, Debug)]
-struct Meta {
-    header_length: usize,
+pub(super) struct Meta {
+    header_length: u8,
     tid: Option<Tid>,
     is_group: bool,
     is_amsdu: bool,
@@ -115,24 +106,27 @@ struct Meta {
     duplicate: Option<(DuplicateClass, u16)>,
 }
 
+/// What is to be opened, and with which key.
 #[derive(Clone, Copy, Debug)]
-struct Opening {
-    scope: KeyScope,
-    key_id: KeyId,
+pub(super) struct Opening {
+    pub(super) scope: KeyScope,
+    pub(super) key_id: KeyId,
     packet_number: PacketNumber,
     replay: ReplayClass,
+    /// How long the frame becomes.
+    pub(super) length: u32,
     /// Its place among the frames that are opened.
-    slot: usize,
+    slot: u32,
 }
 
 impl Receiver {
     /// Takes a burst through all stages; the outcomes stand in [`outcomes`](Self::outcomes).
-    pub(crate) fn receive(&mut self, table: &mut ConnectionTable, frames: Frames<'_>, group: GroupRows) {
+    pub(crate) fn receive(&mut self, table: &mut ConnectionTable, frames: Frames<'_>) {
         self.arrivals.clear();
         self.outcomes.clear();
         self.opened.clear();
         self.find_rows(table, frames);
-        self.admit(table, frames, group);
+        self.admit(table, frames);
         self.open(table, frames);
         self.finish(table);
     }
@@ -148,14 +142,13 @@ impl Receiver {
     }
 
     fn find_rows(&mut self, table: &ConnectionTable, frames: Frames<'_>) {
-        let receiver = |frame: &[u8]| frame.get(4..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr);
         self.addresses.clear();
-        self.addresses.extend(frames.iter().map(|frame| receiver(frame).unwrap_or_default()));
+        self.addresses.extend(frames.iter().map(receiver));
         self.owners.clear();
         table.rows_of(self.addresses.iter().copied(), &mut self.owners);
     }
 
-    fn admit(&mut self, table: &ConnectionTable, frames: Frames<'_>, group: GroupRows) {
+    fn admit(&mut self, table: &ConnectionTable, frames: Frames<'_>) {
         let arrivals = &mut self.arrivals;
         for (index, (frame, owner)) in frames.iter().zip(&self.owners).enumerate() {
             let mut arrive = |row: Option<VrId>, way| arrivals.push(Arrival { frame: index, row, way });
@@ -167,40 +160,17 @@ impl Receiver {
                     continue;
                 }
             };
-            let is_management = header.frame_control.frame_type() == FrameType::Management;
             if !header.addr1.is_group() {
-                let way = match owner.and_then(|vr| table.row(vr)) {
-                    Some(row) if is_management => admit_management(row, &header, frame),
-                    Some(row) => admit_data(row, &header, frame),
-                    None => Err(DropReason::NotOurs),
-                };
-                arrive(*owner, way);
+                let row = owner.and_then(|vr| table.row(vr));
+                arrive(*owner, row.map_or(Err(DropReason::NotOurs), |row| admit_to_row(row, &header, frame)));
                 continue;
             }
-            let transmitter = header.addr2.unwrap_or_default();
-            if is_management && is_discovery(header.frame_control) {
-                let bssid = header.addr3.unwrap_or_default();
-                let scanning = table.scanning();
-                for vr in scanning {
-                    if let Some(row) = table.row(*vr) {
-                        arrive(Some(*vr), admit_management(row, &header, frame));
-                    }
-                }
-                arrive(None, Ok(Way::Done(Passed::Beacon { bssid, is_wanted: !scanning.is_empty() })));
-                continue;
+            let rows = group_rows(table.groups(), &header);
+            for row in rows.iter().filter_map(|vr| table.row(*vr)) {
+                arrive(Some(row.vr()), admit_to_row(row, &header, frame));
             }
-            let members = table.members(transmitter);
-            let members = match group {
-                GroupRows::All => members,
-                GroupRows::First => members.get(..1).unwrap_or(members),
-            };
-            for row in members.iter().filter_map(|vr| table.row(*vr)) {
-                let way =
-                    if is_management { admit_management(row, &header, frame) } else { admit_data(row, &header, frame) };
-                arrive(Some(row.vr()), way);
-            }
-            if members.is_empty() {
-                arrive(None, Err(if is_management { DropReason::Filtered } else { DropReason::NotOurs }));
+            if rows.is_empty() || is_discovery(&header) {
+                arrive(None, admit_to_nobody(&header, !rows.is_empty()));
             }
         }
     }
@@ -209,38 +179,39 @@ impl Receiver {
         let (mut octets, mut offsets) = core::mem::take(&mut self.opened).into_parts();
         octets.clear();
         offsets.truncate(1);
-        let mut places = Vec::new();
         let mut total = 0;
+        let mut count = 0;
         for arrival in &mut self.arrivals {
             let Ok(Way::Open(opening, _)) = &mut arrival.way else { continue };
-            let row = arrival.row.and_then(|vr| table.row(vr));
-            let key = row.and_then(|row| row.keys().find(opening.scope, opening.key_id)).map(KeySlot::key);
-            let (Some(key), Some(mpdu)) = (key, frames.frame(arrival.frame)) else {
-                arrival.way = Err(DropReason::NoKey);
-                continue;
-            };
-            let end = key.opened_length(mpdu).map(|length| total + length);
-            let (Some(end), Some(Ok(offset))) = (end, end.map(u32::try_from)) else {
+            total += opening.length as usize;
+            let Ok(end) = u32::try_from(total) else {
+                total -= opening.length as usize;
                 arrival.way = Err(DropReason::Truncated);
                 continue;
             };
-            opening.slot = places.len();
-            places.push((key, mpdu, end - total));
-            offsets.push(offset);
-            total = end;
+            opening.slot = count;
+            count += 1;
+            offsets.push(end);
         }
         octets.resize(total, 0);
         let mut room = octets.as_mut_slice();
-        let mut jobs: Vec<OpenJob<'_>> = Vec::with_capacity(places.len());
-        for (key, mpdu, length) in places {
-            let (out, rest) = core::mem::take(&mut room).split_at_mut_checked(length).unwrap_or_default();
+        let mut jobs = Vec::with_capacity(offsets.len());
+        for arrival in &self.arrivals {
+            let Ok(Way::Open(opening, _)) = &arrival.way else { continue };
+            let (out, rest) =
+                core::mem::take(&mut room).split_at_mut_checked(opening.length as usize).unwrap_or_default();
             room = rest;
-            jobs.push(OpenJob { key, mpdu, out, result: Err(OpenError::MicFailed) });
+            let row = arrival.row.and_then(|vr| table.row(vr));
+            let key = row.and_then(|row| row.keys().find(opening.scope, opening.key_id)).map(KeySlot::key);
+            // Both are there: admission looked at them.
+            if let (Some(key), Some(mpdu)) = (key, frames.frame(arrival.frame)) {
+                jobs.push(OpenJob { key, mpdu, out, result: Err(OpenError::MicFailed) });
+            }
         }
         open_batch(&mut jobs);
         for arrival in &mut self.arrivals {
             let Ok(Way::Open(opening, _)) = arrival.way else { continue };
-            match jobs.get(opening.slot).map(|job| job.result) {
+            match jobs.get(opening.slot as usize).map(|job| job.result) {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => arrival.way = Err(drop_reason(error)),
                 None => arrival.way = Err(DropReason::MicFailed),
@@ -257,16 +228,17 @@ impl Receiver {
                 (Err(reason), _) => Err(reason),
                 (Ok(Way::Done(passed)), _) => Ok(passed),
                 (Ok(_), None) => Err(DropReason::NotOurs),
-                (Ok(Way::Up(class, meta)), Some(row)) => {
-                    accept(row, meta).map(|()| packet(class, meta, KeyId::from_low_bits(0), Content::Plain))
-                }
-                (Ok(Way::Forward(key_id, meta)), Some(row)) => {
-                    accept(row, meta).map(|()| packet(PacketClass::Data, meta, key_id, Content::StillProtected))
-                }
-                (Ok(Way::Open(opening, meta)), Some(row)) => {
-                    let content = Content::Opened(opening.slot);
-                    let plain = self.opened.frame(opening.slot).unwrap_or_default();
-                    verify(row, opening, meta, plain).map(|class| packet(class, meta, opening.key_id, content))
+                (Ok(way), Some(row)) => {
+                    let content = match way {
+                        Way::Open(opening, _) => Content::Opened(opening.slot as usize),
+                        Way::Forward(..) => Content::StillProtected,
+                        Way::Done(_) | Way::Up(..) => Content::Plain,
+                    };
+                    let plain = match content {
+                        Content::Opened(slot) => self.opened.frame(slot).unwrap_or_default(),
+                        Content::Plain | Content::StillProtected => &[],
+                    };
+                    pass(row, way, plain).map(|class| packet(class, way, content))
                 }
             };
             self.outcomes.push(Outcome { frame, row: vr, result });
@@ -274,12 +246,63 @@ impl Receiver {
     }
 }
 
-fn packet(class: PacketClass, meta: Meta, key_id: KeyId, content: Content) -> Passed {
-    Passed::Packet(Packet { class, tid: meta.tid.unwrap_or_default(), key_id, content })
+fn packet(class: PacketClass, way: Way, content: Content) -> Passed {
+    let (tid, key_id) = match way {
+        Way::Done(passed) => return passed,
+        Way::Up(_, meta) => (meta.tid, KeyId::from_low_bits(0)),
+        Way::Forward(key_id, meta) => (meta.tid, key_id),
+        Way::Open(opening, meta) => (meta.tid, opening.key_id),
+    };
+    Passed::Packet(Packet { class, tid: tid.unwrap_or_default(), key_id, content })
+}
+
+/// The stages behind the key, for a frame that the row admitted: here it is remembered, so that its copy is known.
+/// `plain` is what was opened, and is not looked at where nothing was.
+#[inline]
+pub(super) fn pass(row: &mut Row, way: Way, plain: &[u8]) -> Result<PacketClass, DropReason> {
+    match way {
+        Way::Done(_) => Ok(PacketClass::Management),
+        Way::Up(class, meta) => accept(row, meta).map(|()| class),
+        Way::Forward(_, meta) => accept(row, meta).map(|()| PacketClass::Data),
+        Way::Open(opening, meta) => verify(row, opening, meta, plain),
+    }
+}
+
+/// The receiver's address of a frame, read as if it had one.
+#[inline]
+pub(super) fn receiver(frame: &[u8]) -> MacAddr {
+    frame.get(4..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr).unwrap_or_default()
+}
+
+/// The rows that have a group frame.
+pub(super) fn group_rows<'a>(groups: Groups<'a>, header: &MacHeader) -> &'a [VrId] {
+    if is_discovery(header) { groups.scanning() } else { groups.members(header.addr2.unwrap_or_default()) }
+}
+
+/// What becomes of a frame that no row has. A beacon is for the device itself, whoever else has it.
+pub(super) fn admit_to_nobody(header: &MacHeader, is_wanted: bool) -> Result<Way, DropReason> {
+    if !header.addr1.is_group() {
+        return Err(DropReason::NotOurs);
+    }
+    if is_discovery(header) {
+        return Ok(Way::Done(Passed::Beacon { bssid: header.addr3.unwrap_or_default(), is_wanted }));
+    }
+    let is_management = header.frame_control.frame_type() == FrameType::Management;
+    Err(if is_management { DropReason::Filtered } else { DropReason::NotOurs })
+}
+
+/// The stages before the key, for a frame that is the row's.
+#[inline]
+pub(super) fn admit_to_row(row: &Row, header: &MacHeader, frame: &[u8]) -> Result<Way, DropReason> {
+    match header.frame_control.frame_type() {
+        FrameType::Management => admit_management(row, header, frame),
+        _ => admit_data(row, header, frame),
+    }
 }
 
 /// Stages that need no row: form, version, type.
-fn admit_header(frame: &[u8]) -> Result<MacHeader, DropReason> {
+#[inline]
+pub(super) fn admit_header(frame: &[u8]) -> Result<MacHeader, DropReason> {
     if let [first, ..] = frame
         && FrameControl(u16::from(*first)).version() == 0
         && FrameControl(u16::from(*first)).frame_type() == FrameType::Control
@@ -347,17 +370,18 @@ fn admit_data(row: &Row, header: &MacHeader, frame: &[u8]) -> Result<Way, DropRe
         }
         return choose_key(row, frame, meta);
     }
-    let class = classify(frame, meta);
+    let class = classify(frame, usize::from(meta.header_length), meta.is_amsdu);
     if class == PacketClass::Data && connection.privacy {
         return Err(DropReason::Unprotected);
     }
-    check_class(row, class, meta).map(|()| Way::Up(class, meta))
+    check_class(row, class, meta.is_group).map(|()| Way::Up(class, meta))
 }
 
 fn meta(header: &MacHeader, class: DuplicateClass) -> Meta {
     let is_group = header.addr1.is_group();
     Meta {
-        header_length: header.length(),
+        // 36 at most.
+        header_length: u8::try_from(header.length()).unwrap_or(u8::MAX),
         tid: header.qos.map(QosControl::tid),
         is_group,
         is_amsdu: header.qos.is_some_and(QosControl::amsdu_present),
@@ -387,10 +411,11 @@ fn choose_key(row: &Row, frame: &[u8], meta: Meta) -> Result<Way, DropReason> {
     if !key.replay().check(class, packet_number) {
         return Err(DropReason::Replay);
     }
-    Ok(Way::Open(Opening { scope, key_id, packet_number, replay: class, slot: 0 }, meta))
+    let length = key.opened_length(frame).and_then(|length| u32::try_from(length).ok()).ok_or(DropReason::Truncated)?;
+    Ok(Way::Open(Opening { scope, key_id, packet_number, replay: class, length, slot: 0 }, meta))
 }
 
-fn drop_reason(error: OpenError) -> DropReason {
+pub(super) fn drop_reason(error: OpenError) -> DropReason {
     match error {
         OpenError::Truncated | OpenError::NoRoom => DropReason::Truncated,
         OpenError::NotProtected => DropReason::Unprotected,
@@ -413,8 +438,8 @@ fn verify(row: &mut Row, opening: Opening, meta: Meta, plain: &[u8]) -> Result<P
     if matches!(opening.replay, ReplayClass::Management) {
         return Ok(PacketClass::Management);
     }
-    let class = classify(plain, meta);
-    check_class(row, class, meta).map(|()| class)
+    let class = classify(plain, usize::from(meta.header_length), meta.is_amsdu);
+    check_class(row, class, meta.is_group).map(|()| class)
 }
 
 /// Remembers a frame, so that its copy is known.
@@ -428,21 +453,24 @@ fn accept(row: &mut Row, meta: Meta) -> Result<(), DropReason> {
     Ok(())
 }
 
-fn classify(plain: &[u8], meta: Meta) -> PacketClass {
-    let body = plain.get(meta.header_length..).unwrap_or_default();
-    if !meta.is_amsdu && body_ethertype(body) == Some(EAPOL_ETHERTYPE) { PacketClass::Eapol } else { PacketClass::Data }
+#[inline]
+pub(super) fn classify(plain: &[u8], header_length: usize, is_amsdu: bool) -> PacketClass {
+    let body = plain.get(header_length..).unwrap_or_default();
+    if !is_amsdu && body_ethertype(body) == Some(EAPOL_ETHERTYPE) { PacketClass::Eapol } else { PacketClass::Data }
 }
 
 /// What the connection lets pass. A group frame is never EAPOL: who holds the group key could forge it.
-fn check_class(row: &Row, class: PacketClass, meta: Meta) -> Result<(), DropReason> {
+#[inline]
+pub(super) fn check_class(row: &Row, class: PacketClass, is_group: bool) -> Result<(), DropReason> {
     match class {
-        PacketClass::Eapol if meta.is_group => Err(DropReason::Filtered),
-        PacketClass::Data if row.connection().state < ConnectionState::Authorized => Err(DropReason::NotConnected),
+        PacketClass::Eapol if is_group => Err(DropReason::Filtered),
+        PacketClass::Data if row.state() < ConnectionState::Authorized => Err(DropReason::NotConnected),
         _ => Ok(()),
     }
 }
 
 /// Frames by which access points are found.
-fn is_discovery(control: FrameControl) -> bool {
-    matches!(control.subtype(), management_subtype::BEACON | management_subtype::PROBE_RESPONSE)
+fn is_discovery(header: &MacHeader) -> bool {
+    let control = header.frame_control;
+    control.is_management(management_subtype::BEACON) || control.is_management(management_subtype::PROBE_RESPONSE)
 }

@@ -1,6 +1,7 @@
 //! The keys of one row, and what must be remembered of keys that are gone.
 
 use core::fmt;
+use core::mem::offset_of;
 use std::collections::VecDeque;
 
 use crate::host_api::CallError;
@@ -17,11 +18,23 @@ const KEY_IDS: usize = 4;
 const MEMORY_LENGTH: usize = 16;
 
 /// Pairwise and group keys of one VM's connection.
+///
+/// A key lies in its place from its installation to its end and is wiped there: it is never moved. Pairwise key 0, which
+/// is nearly always the only one, lies in the row itself, from the start of a cache line; all others lie behind a pointer.
 #[derive(Default)]
+#[repr(C, align(64))]
 pub struct RowKeys {
+    first: Option<KeySlot>,
+    transmit: Option<KeyId>,
+    others: Option<Box<OtherKeys>>,
+}
+
+/// All keys but pairwise key 0, and what is remembered of keys.
+#[derive(Default)]
+struct OtherKeys {
+    /// Its first place stays empty.
     pairwise: [Option<KeySlot>; KEY_IDS],
     group: [Option<KeySlot>; KEY_IDS],
-    transmit: Option<KeyId>,
     memory: VecDeque<KeyMemory>,
 }
 
@@ -37,6 +50,11 @@ pub struct KeyMemory {
 }
 
 impl RowKeys {
+    /// Where the replay counters of pairwise key 0 start.
+    pub(crate) const REPLAY: usize = offset_of!(Self, first) + KeySlot::REPLAY;
+    /// Where the rest starts that is needed to send.
+    pub(crate) const TRANSMIT: usize = offset_of!(Self, transmit);
+
     /// Installs a key. A pairwise key is used to send from then on.
     ///
     /// A key that was here before goes on where it stopped: its packet numbers never repeat, and what it has received
@@ -58,12 +76,13 @@ impl RowKeys {
             return Err(CallError::KeyInUse);
         }
         let fingerprint = fingerprint(slot.key());
-        if let Some(memory) = self.memory.iter().find(|memory| memory.fingerprint == fingerprint) {
-            slot.resume(memory.transmitted, &memory.replay);
+        if let Some(others) = &mut self.others {
+            if let Some(memory) = others.memory.iter().find(|memory| memory.fingerprint == fingerprint) {
+                slot.resume(memory.transmitted, &memory.replay);
+            }
+            others.memory.retain(|memory| memory.fingerprint != fingerprint);
         }
-        self.memory.retain(|memory| memory.fingerprint != fingerprint);
-        let old = self.place(scope, key_id).and_then(|place| place.replace(slot));
-        self.remember(old);
+        self.replace(scope, key_id, Some(slot));
         if scope == KeyScope::Pairwise {
             self.transmit = Some(key_id);
         }
@@ -75,23 +94,32 @@ impl RowKeys {
     /// # Errors
     /// `NoSuchKey`.
     pub fn remove(&mut self, scope: KeyScope, key_id: KeyId) -> Result<(), CallError> {
-        let old = self.place(scope, key_id).and_then(Option::take);
-        if old.is_none() {
+        if self.find(scope, key_id).is_none() {
             return Err(CallError::NoSuchKey);
         }
-        self.remember(old);
+        self.replace(scope, key_id, None);
         if scope == KeyScope::Pairwise && self.transmit == Some(key_id) {
-            self.transmit = self.pairwise.iter().flatten().map(KeySlot::key_id).next();
+            let next = self.iter().find(|(scope, _)| *scope == KeyScope::Pairwise);
+            self.transmit = next.map(|(_, slot)| slot.key_id());
         }
         Ok(())
+    }
+
+    /// Wipes all keys and forgets what is remembered of keys.
+    pub(crate) fn clear(&mut self) {
+        // Overwritten in their place, never moved out of it.
+        self.first = None;
+        self.others = None;
+        self.transmit = None;
     }
 
     /// Takes over what was known of keys without their octets, those that were used last at the end; of what is known
     /// twice, the larger numbers.
     pub(crate) fn recall(&mut self, memories: impl IntoIterator<Item = KeyMemory>) {
         for mut memory in memories {
-            let known = self.memory.iter().position(|known| known.fingerprint == memory.fingerprint);
-            if let Some(known) = known.and_then(|index| self.memory.remove(index)) {
+            let others = self.others.get_or_insert_default();
+            let known = others.memory.iter().position(|known| known.fingerprint == memory.fingerprint);
+            if let Some(known) = known.and_then(|index| others.memory.remove(index)) {
                 memory.transmitted = memory.transmitted.max(known.transmitted);
                 memory.replay.raise(&known.replay);
             }
@@ -101,19 +129,29 @@ impl RowKeys {
 
     /// What to save: how far each key was used, those that are gone first, the oldest of them before the others.
     pub fn memories(&self) -> impl Iterator<Item = KeyMemory> {
-        self.memory.iter().cloned().chain(self.iter().map(|(_, slot)| memory_of(slot)))
+        let gone = self.others.iter().flat_map(|others| &others.memory).cloned();
+        gone.chain(self.iter().map(|(_, slot)| memory_of(slot)))
     }
 
     /// The key, to be used.
+    #[inline]
     pub(crate) fn find_mut(&mut self, scope: KeyScope, key_id: KeyId) -> Option<&mut KeySlot> {
-        self.place(scope, key_id)?.as_mut()
+        if is_first(scope, key_id) {
+            return self.first.as_mut();
+        }
+        self.others.as_mut()?.place(scope, key_id)?.as_mut()
     }
 
     /// The key of that scope and identifier.
+    #[inline]
     pub fn find(&self, scope: KeyScope, key_id: KeyId) -> Option<&KeySlot> {
+        if is_first(scope, key_id) {
+            return self.first.as_ref();
+        }
+        let others = self.others.as_ref()?;
         let slots = match scope {
-            KeyScope::Pairwise => &self.pairwise,
-            KeyScope::Group => &self.group,
+            KeyScope::Pairwise => &others.pairwise,
+            KeyScope::Group => &others.group,
         };
         slots.get(usize::from(key_id.value()))?.as_ref()
     }
@@ -125,10 +163,37 @@ impl RowKeys {
 
     /// All keys, pairwise ones first.
     pub fn iter(&self) -> impl Iterator<Item = (KeyScope, &KeySlot)> {
-        let pairwise = self.pairwise.iter().flatten().map(|slot| (KeyScope::Pairwise, slot));
-        pairwise.chain(self.group.iter().flatten().map(|slot| (KeyScope::Group, slot)))
+        let others = self.others.iter();
+        let pairwise = self.first.iter().chain(others.clone().flat_map(|others| others.pairwise.iter().flatten()));
+        let group = others.flat_map(|others| others.group.iter().flatten());
+        pairwise.map(|slot| (KeyScope::Pairwise, slot)).chain(group.map(|slot| (KeyScope::Group, slot)))
     }
 
+    /// Puts a key, or none, into a place; the one that was there is wiped there and remembered.
+    fn replace(&mut self, scope: KeyScope, key_id: KeyId, slot: Option<KeySlot>) {
+        let place = if is_first(scope, key_id) {
+            Some(&mut self.first)
+        } else {
+            self.others.get_or_insert_default().place(scope, key_id)
+        };
+        let Some(place) = place else { return };
+        let old = place.as_ref().map(memory_of);
+        *place = slot;
+        if let Some(memory) = old {
+            self.keep(memory);
+        }
+    }
+
+    fn keep(&mut self, memory: KeyMemory) {
+        let memories = &mut self.others.get_or_insert_default().memory;
+        if memories.len() >= MEMORY_LENGTH {
+            memories.pop_front();
+        }
+        memories.push_back(memory);
+    }
+}
+
+impl OtherKeys {
     fn place(&mut self, scope: KeyScope, key_id: KeyId) -> Option<&mut Option<KeySlot>> {
         let slots = match scope {
             KeyScope::Pairwise => &mut self.pairwise,
@@ -136,19 +201,12 @@ impl RowKeys {
         };
         slots.get_mut(usize::from(key_id.value()))
     }
+}
 
-    fn remember(&mut self, gone: Option<KeySlot>) {
-        if let Some(slot) = gone {
-            self.keep(memory_of(&slot));
-        }
-    }
-
-    fn keep(&mut self, memory: KeyMemory) {
-        if self.memory.len() >= MEMORY_LENGTH {
-            self.memory.pop_front();
-        }
-        self.memory.push_back(memory);
-    }
+/// The key that lies in the row itself.
+#[inline]
+const fn is_first(scope: KeyScope, key_id: KeyId) -> bool {
+    matches!(scope, KeyScope::Pairwise) && key_id.value() == 0
 }
 
 impl fmt::Debug for RowKeys {

@@ -45,23 +45,22 @@ impl ConnectionTable {
     /// # Errors
     /// `BadRow`: the octets are no saved table, or it does not fit this one.
     pub fn restore(&mut self, saved: &[u8]) -> Result<(), CallError> {
-        let mut restored = Self::read(self.max_vms(), &mut Reader::new(saved)).map_err(|_| CallError::BadRow)?;
+        let mut restored = self.emptied().read(&mut Reader::new(saved)).map_err(|_| CallError::BadRow)?;
         self.clear();
         restored.inherit(self);
         *self = restored;
         Ok(())
     }
 
-    fn read(max_vms: u32, reader: &mut Reader<'_>) -> Result<Self, BadTable> {
-        let mut table = Self::new(max_vms);
+    fn read(mut self, reader: &mut Reader<'_>) -> Result<Self, BadTable> {
         let [version] = reader.take()?;
         if version != VERSION {
             return Err(BadTable);
         }
         for _ in 0..reader.number()? {
-            table.read_row(reader)?;
+            self.read_row(reader)?;
         }
-        if reader.is_at_end() { Ok(table) } else { Err(BadTable) }
+        if reader.is_at_end() { Ok(self) } else { Err(BadTable) }
     }
 
     fn read_row(&mut self, reader: &mut Reader<'_>) -> Result<(), BadTable> {

@@ -9,11 +9,14 @@ pub const TIDS: usize = 16;
 const SEQUENCE_NUMBERS: u16 = 4096;
 
 /// One VM's MAC: sequence counters, duplicate filter, power state, frames waiting to be sent.
+///
+/// What every received frame needs stands first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct VirtualMac {
-    pub(crate) sequence: SequenceCounters,
     pub(crate) duplicates: DuplicateFilter,
     pub(crate) power: PowerState,
+    pub(crate) sequence: SequenceCounters,
     pub(crate) queue: TransmitQueue,
 }
 
@@ -60,12 +63,16 @@ impl SequenceCounters {
 /// Tells a retransmission from a new frame (IEEE 802.11-2020 10.3.2.14.3).
 ///
 /// The transmitter is always the one access point for data; management frames remember theirs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct DuplicateFilter {
+    /// By TID, and at the end for data without one; [`NO_NUMBER`] before the first.
+    data: [u16; TIDS + 1],
     management: Option<(MacAddr, u16)>,
-    plain_data: Option<u16>,
-    by_tid: [Option<u16>; TIDS],
 }
+
+/// No sequence number has so many bits.
+const NO_NUMBER: u16 = u16::MAX;
 
 /// Which memory of a [`DuplicateFilter`] a frame belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,31 +83,39 @@ pub enum DuplicateClass {
     Data(Option<Tid>),
 }
 
+impl Default for DuplicateFilter {
+    fn default() -> Self {
+        Self { data: [NO_NUMBER; TIDS + 1], management: None }
+    }
+}
+
 impl DuplicateFilter {
     /// True where this frame was the last one accepted in its class.
+    #[inline]
     pub fn is_duplicate(&self, class: DuplicateClass, number: u16, is_retry: bool) -> bool {
-        let last = match class {
-            DuplicateClass::Management(transmitter) => {
-                self.management.filter(|(last, _)| *last == transmitter).map(|(_, number)| number)
+        is_retry
+            && match class {
+                DuplicateClass::Management(transmitter) => self.management == Some((transmitter, number)),
+                DuplicateClass::Data(tid) => self.data.get(data_index(tid)) == Some(&number),
             }
-            DuplicateClass::Data(None) => self.plain_data,
-            DuplicateClass::Data(Some(tid)) => self.by_tid.get(usize::from(tid.value())).copied().flatten(),
-        };
-        is_retry && last == Some(number)
     }
 
     /// Remembers a frame that was accepted.
+    #[inline]
     pub fn remember(&mut self, class: DuplicateClass, number: u16) {
         match class {
             DuplicateClass::Management(transmitter) => self.management = Some((transmitter, number)),
-            DuplicateClass::Data(None) => self.plain_data = Some(number),
-            DuplicateClass::Data(Some(tid)) => {
-                if let Some(last) = self.by_tid.get_mut(usize::from(tid.value())) {
-                    *last = Some(number);
+            DuplicateClass::Data(tid) => {
+                if let Some(last) = self.data.get_mut(data_index(tid)) {
+                    *last = number;
                 }
             }
         }
     }
+}
+
+fn data_index(tid: Option<Tid>) -> usize {
+    tid.map_or(TIDS, |tid| usize::from(tid.value()))
 }
 
 #[cfg(test)]

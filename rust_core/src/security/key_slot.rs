@@ -5,20 +5,26 @@
 
 use core::fmt;
 
-use super::ccmp::{CcmpHeader, CcmpKey, OpenError, SealError};
+use super::ccmp::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, SealError};
 use super::replay::ReplayCounters;
 use crate::host_api::call::{CallError, CipherSuite};
 use crate::ids::{KeyId, PacketNumber};
 
 /// An installed key. No `Clone`: two slots under one key would repeat packet numbers.
+///
+/// In this order: key and packet number of what is sent share a cache line, the replay counters start the next one.
+#[repr(C)]
 pub struct KeySlot {
     key: CcmpKey,
-    key_id: KeyId,
     transmitted: PacketNumber,
+    key_id: KeyId,
     replay: ReplayCounters,
 }
 
 impl KeySlot {
+    /// Where the replay counters start.
+    pub(crate) const REPLAY: usize = core::mem::offset_of!(Self, replay);
+
     /// Installs a temporal key; received packet numbers must be larger than `receive_counter`.
     ///
     /// # Errors
@@ -81,6 +87,24 @@ impl KeySlot {
     /// Is it that temporal key? Takes the same time whatever the answer.
     pub fn same_key(&self, key: &[u8]) -> bool {
         self.key.same_octets(key)
+    }
+
+    /// How long that protected MPDU becomes; `None` where it is shorter than CCMP header and MIC.
+    #[inline]
+    pub fn opened_length(&self, mpdu: &[u8]) -> Option<usize> {
+        mpdu.len().checked_sub(self.overhead())
+    }
+
+    /// How long that plaintext MPDU becomes; `None` above what can be protected.
+    #[inline]
+    pub fn sealed_length(&self, mpdu: &[u8]) -> Option<usize> {
+        Some(mpdu.len() + self.overhead()).filter(|length| *length <= MAX_MPDU_LENGTH)
+    }
+
+    /// CCMP header and MIC, from what lies next to the key.
+    #[inline]
+    const fn overhead(&self) -> usize {
+        HEADER_LENGTH + if self.cipher().0 == CipherSuite::CCMP_256.0 { 16 } else { 8 }
     }
 
     /// The key itself, for batches.

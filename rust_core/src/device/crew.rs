@@ -1,0 +1,95 @@
+//! The threads that share the work of a batch.
+
+use core::fmt;
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// The calling thread and as many others as there are further workers.
+#[derive(Clone, Default)]
+pub(super) struct Crew {
+    /// None where the calling thread works alone.
+    others: Option<Arc<ThreadPool>>,
+}
+
+/// The system gave no thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoThreads;
+
+impl fmt::Display for NoThreads {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the system gave no threads for the workers of a connection table")
+    }
+}
+
+impl core::error::Error for NoThreads {}
+
+/// Looks at the others' progress before the calling thread goes to sleep, which costs more than a small batch: about
+/// half a millisecond.
+const SPINS: u32 = 10_000;
+
+impl Crew {
+    /// With that many workers, the calling thread included; 0 is 1.
+    pub(super) fn new(workers: usize) -> Result<Self, NoThreads> {
+        let others = workers.saturating_sub(1);
+        if others == 0 {
+            return Ok(Self::default());
+        }
+        let pool = ThreadPoolBuilder::new().num_threads(others).thread_name(|number| format!("polyradio-{number}"));
+        let pool = pool.build().map_err(|_| NoThreads)?;
+        Ok(Self { others: Some(Arc::new(pool)) })
+    }
+
+    /// How many workers, the calling thread included.
+    pub(super) fn workers(&self) -> usize {
+        1 + self.others.as_ref().map_or(0, |pool| pool.current_num_threads())
+    }
+
+    /// Does all tasks, each on another thread, and waits for them.
+    pub(super) fn each<T: Send>(&self, mut tasks: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
+        let Some(pool) = &self.others else { return tasks.for_each(work) };
+        let (work, left) = (&work, &AtomicUsize::new(0));
+        pool.in_place_scope(|scope| {
+            let own = tasks.next();
+            for task in tasks {
+                left.fetch_add(1, Ordering::Relaxed);
+                scope.spawn(move |_| {
+                    work(task);
+                    left.fetch_sub(1, Ordering::Release);
+                });
+            }
+            own.map(work);
+            // Leaving the scope waits for certain.
+            for _ in 0..SPINS {
+                if left.load(Ordering::Acquire) == 0 {
+                    break;
+                }
+                spin_loop();
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Crew").field("workers", &self.workers()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_task_is_done_once_whatever_the_number_of_workers() {
+        for workers in 0..4 {
+            let crew = Crew::new(workers).unwrap();
+            assert_eq!(crew.workers(), workers.max(1));
+            let mut done = [0; 7];
+            crew.each(done.iter_mut(), |task| *task += 1);
+            assert_eq!(done, [1; 7]);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The way down for a table by itself: the stages of `transmit`, without queue and air.
+
+use super::connection_table::{Groups, Row};
+use super::drop_reason::DropReason;
+use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
+use super::rows::Shard;
+use super::transmit::{self, Outgoing};
+use super::usual;
+use crate::frame_batch::Frames;
+use crate::host_api::TransmitDescriptor;
+use crate::host_api::call::KeyScope;
+use crate::ids::{KeyId, MacAddr, PacketNumber, VrId};
+use crate::security::ccmp::{SealError, SealJob, seal_batch};
+use crate::wire::mac_header::QosControl;
+
+/// From the VM that owns the source to the air.
+pub(super) struct Down;
+
+/// The key's identifier and the frame's packet number; `None` for what goes in the clear.
+type Way = Option<(KeyId, PacketNumber)>;
+
+impl Path for Down {
+    type Way = Way;
+    type Spare = Vec<SealJob<'static>>;
+
+    /// Jobs are not kept.
+    fn clear(_: &mut Self::Spare) {}
+
+    #[inline]
+    fn address(frame: &[u8]) -> MacAddr {
+        frame.get(10..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr).unwrap_or_default()
+    }
+
+    #[inline]
+    fn resolve(_: Groups<'_>, _: &[u8]) -> Option<VrId> {
+        None
+    }
+
+    #[inline]
+    fn prefetch(shard: &Shard, vr: VrId) {
+        shard.prefetch_to_send(vr);
+    }
+
+    #[inline]
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Way, usize)> {
+        usual::admit_down(row, frame).map(|(key_id, number, length)| (Some((key_id, number)), length))
+    }
+
+    fn admit(row: Option<&mut Row>, frame: &[u8], _: &mut Self::Spare) -> Admission<Way> {
+        let nobodys = |reason| Admission { is_rows: false, way: Err(reason) };
+        let header = match transmit::parse(frame) {
+            Ok(header) if header.addr2.is_some() => header,
+            Ok(_) => return nobodys(DropReason::Malformed),
+            Err(reason) => return nobodys(reason),
+        };
+        let Some(row) = row else { return nobodys(DropReason::NoSuchVm) };
+        let tid = header.qos.map(QosControl::tid).unwrap_or_default();
+        let descriptor = TransmitDescriptor { tid, ..TransmitDescriptor::default() };
+        let outgoing = transmit::admit(row, &header, frame, descriptor);
+        Admission { is_rows: true, way: outgoing.and_then(|outgoing| number(row, outgoing, frame)) }
+    }
+
+    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
+        let Lane { tickets, spare, failures, .. } = lane;
+        seal(shard, frames, tickets, outs, spare);
+        for (ticket, out) in tickets.iter().zip(outs) {
+            let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
+            match ticket.verdict {
+                Ok(()) => {
+                    row.counters.sent += 1;
+                    row.counters.sent_octets += out.len() as u64;
+                }
+                Err(reason) => {
+                    row.counters.drop(reason);
+                    failures.push(Failure { frame: ticket.frame, reason });
+                }
+            }
+        }
+    }
+}
+
+/// Gives the frame a packet number where it is to be sealed, and says how long it becomes.
+#[inline]
+fn number(row: &mut Row, outgoing: Outgoing, frame: &[u8]) -> Result<(Way, usize), DropReason> {
+    let Some(key_id) = transmit::protection(row, outgoing)? else { return Ok((None, frame.len())) };
+    let key = row.keys.find_mut(KeyScope::Pairwise, key_id).ok_or(DropReason::NoKey)?;
+    let number = key.next_packet_number().ok_or(DropReason::KeyExhausted)?;
+    let length = key.sealed_length(frame).ok_or(DropReason::Malformed)?;
+    Ok((Some((key_id, number)), length))
+}
+
+/// Seals what is to be protected and copies what is not.
+fn seal(
+    shard: &Shard,
+    frames: Frames<'_>,
+    tickets: &mut [Ticket<Way>],
+    outs: &mut [&mut [u8]],
+    spare: &mut Vec<SealJob<'static>>,
+) {
+    let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(spare));
+    for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
+        let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
+        let Some((key_id, packet_number)) = ticket.way else {
+            out.copy_from_slice(mpdu);
+            continue;
+        };
+        let row = ticket.row.and_then(|vr| shard.get(vr));
+        match row.and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
+            Some(key) => {
+                let key = key.key();
+                jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
+            }
+            None => ticket.verdict = Err(DropReason::NoKey),
+        }
+    }
+    seal_batch(&mut jobs);
+    if jobs.iter().any(|job| job.result.is_err()) {
+        let mut results = jobs.iter().map(|job| job.result);
+        for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.is_some()) {
+            if let Some(Err(_)) = results.next() {
+                ticket.verdict = Err(DropReason::Malformed);
+            }
+        }
+    }
+    *spare = recycle(jobs);
+}
