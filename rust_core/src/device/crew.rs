@@ -12,6 +12,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub(super) struct Crew {
     /// None where the calling thread works alone.
     others: Option<Arc<ThreadPool>>,
+    /// Grows with all tasks that were given out: who waits for more has them then.
+    round: Arc<AtomicUsize>,
 }
 
 /// The system gave no thread.
@@ -26,8 +28,8 @@ impl fmt::Display for NoThreads {
 
 impl core::error::Error for NoThreads {}
 
-/// Looks at the others' progress before the calling thread goes to sleep, which costs more than a small batch: about
-/// half a millisecond.
+/// How often a thread looks for what it waits for before it goes to sleep: some tenths of a millisecond. To wake it costs
+/// more than a small batch.
 const SPINS: u32 = 10_000;
 
 impl Crew {
@@ -39,7 +41,7 @@ impl Crew {
         }
         let pool = ThreadPoolBuilder::new().num_threads(others).thread_name(|number| format!("polyradio-{number}"));
         let pool = pool.build().map_err(|_| NoThreads)?;
-        Ok(Self { others: Some(Arc::new(pool)) })
+        Ok(Self { others: Some(Arc::new(pool)), round: Arc::default() })
     }
 
     /// How many workers, the calling thread included.
@@ -60,15 +62,26 @@ impl Crew {
                     left.fetch_sub(1, Ordering::Release);
                 });
             }
+            let round = self.round.fetch_add(1, Ordering::Release).wrapping_add(1);
+            // Behind the tasks: who is done with its own stays awake for what comes next.
+            for _ in 0..pool.current_num_threads() {
+                let current = Arc::clone(&self.round);
+                pool.spawn(move || wait_until(|| current.load(Ordering::Acquire) != round));
+            }
             own.map(work);
             // Leaving the scope waits for certain.
-            for _ in 0..SPINS {
-                if left.load(Ordering::Acquire) == 0 {
-                    break;
-                }
-                spin_loop();
-            }
+            wait_until(|| left.load(Ordering::Acquire) == 0);
         });
+    }
+}
+
+/// Waits for a while.
+fn wait_until(is_so: impl Fn() -> bool) {
+    for _ in 0..SPINS {
+        if is_so() {
+            return;
+        }
+        spin_loop();
     }
 }
 
