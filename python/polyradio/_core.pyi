@@ -454,7 +454,8 @@ class BatchResult:
 class ConnectionTable:
     """The NIC's per-VM connection table (US 8,392,625, 622) with its keys, as the device itself uses it."""
 
-    def __new__(cls, *, max_vms: int = 256) -> ConnectionTable: ...
+    def __new__(cls, *, max_vms: int = 256, workers: int = 1) -> ConnectionTable:
+        """``workers`` threads do a batch, the calling one included; what comes out is the same for any number."""
     def add_vm(self, vm_id: int, mac: bytes, *, bssid: bytes | None = None, connected: bool = True) -> None: ...
     def remove_vm(self, vm_id: int) -> None: ...
     def install_key(

@@ -221,8 +221,8 @@ impl Workload {
         seed: u64,
         handicap: f64,
     ) -> PyResult<Self> {
-        let shape = TableShape { direction: Direction::Open, vms, length, batch, seed };
-        Self::table_path(py, shape, only_ccmp, workers, handicap)
+        let shape = TableShape { direction: Direction::Open, vms, length, batch, workers, seed };
+        Self::table_path(py, shape, only_ccmp, handicap)
     }
 
     /// As `receive`, the other way.
@@ -242,8 +242,8 @@ impl Workload {
         seed: u64,
         handicap: f64,
     ) -> PyResult<Self> {
-        let shape = TableShape { direction: Direction::Seal, vms, length, batch, seed };
-        Self::table_path(py, shape, only_ccmp, workers, handicap)
+        let shape = TableShape { direction: Direction::Seal, vms, length, batch, workers, seed };
+        Self::table_path(py, shape, only_ccmp, handicap)
     }
 
     /// The radio goes from one VM to another and back; `crowded`: all VMs have turns.
@@ -268,10 +268,7 @@ impl Workload {
 }
 
 impl Workload {
-    fn table_path(py: Python<'_>, shape: TableShape, only_ccmp: bool, workers: usize, handicap: f64) -> PyResult<Self> {
-        if workers != 1 {
-            return Err(local("there is one worker"));
-        }
+    fn table_path(py: Python<'_>, shape: TableShape, only_ccmp: bool, handicap: f64) -> PyResult<Self> {
         let part = if only_ccmp { Part::OnlyCcmp } else { Part::Whole };
         Self::handicapped(py, handicap, move || Ok(Box::new(TablePath::new(shape, part)?)))
     }

@@ -12,7 +12,7 @@ use polyradio_core::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
-use crate::error::{local, rejected};
+use crate::error::{NotAvailable, local, rejected};
 use crate::security::{FrameBatch, in_order, not_a_slice};
 use crate::wire::mac_addr;
 
@@ -86,10 +86,13 @@ struct ConnectionTable(core_device::ConnectionTable);
 #[pymethods]
 impl ConnectionTable {
     #[new]
-    #[pyo3(signature = (*, max_vms = 256))]
-    fn new(max_vms: u32) -> Self {
+    #[pyo3(signature = (*, max_vms = 256, workers = 1))]
+    fn new(max_vms: u32, workers: i64) -> PyResult<Self> {
+        let workers = usize::try_from(workers).ok().filter(|workers| (1..=MAX_WORKERS).contains(workers));
+        let workers = workers.ok_or_else(|| local(format!("there are 1 to {MAX_WORKERS} workers")))?;
         // 65535 says that there is none.
-        Self(core_device::ConnectionTable::new(max_vms.min(u32::from(NO_VM))))
+        let table = core_device::ConnectionTable::with_workers(max_vms.min(u32::from(NO_VM)), workers);
+        table.map(Self).map_err(|error| NotAvailable::new_err(error.to_string()))
     }
 
     #[pyo3(signature = (vm_id, mac, *, bssid = None, connected = true))]
@@ -344,6 +347,9 @@ fn key_identifier(key_id: i64) -> PyResult<KeyId> {
 const fn scope(group: bool) -> KeyScope {
     if group { KeyScope::Group } else { KeyScope::Pairwise }
 }
+
+/// More threads than that are a mistake.
+const MAX_WORKERS: usize = 1024;
 
 /// Says in an array that there is no VM.
 const NO_VM: u16 = u16::MAX;

@@ -46,6 +46,8 @@ pub struct TableShape {
     pub length: usize,
     /// Frames of a batch; each is a VM's by chance.
     pub batch: usize,
+    /// Threads of the table.
+    pub workers: usize,
     /// Of addresses, keys, bodies and order.
     pub seed: u64,
 }
@@ -77,7 +79,7 @@ impl TablePath {
     /// # Errors
     /// `Invalid`: not 1 to 65,535 VMs, not 8 to 7935 octets, or not 1 to 4096 frames in a batch.
     pub fn new(shape: TableShape, part: Part) -> Result<Self, WorkError> {
-        let TableShape { vms, length, batch, seed, .. } = shape;
+        let TableShape { vms, length, batch, workers, seed, .. } = shape;
         if vms == 0 || vms > 65_535 {
             return Err(WorkError::Invalid("there are 1 to 65535 VMs"));
         }
@@ -89,7 +91,11 @@ impl TablePath {
         }
         let mut random = Random::new(seed);
         let addresses = addresses(vms, &mut random);
-        let mut table = ConnectionTable::new(1 << 16);
+        if !(1..=64).contains(&workers) {
+            return Err(WorkError::Invalid("there are 1 to 64 workers"));
+        }
+        let table = ConnectionTable::with_workers(1 << 16, workers);
+        let mut table = table.map_err(|_| WorkError::NotHere("there are no threads for the workers"))?;
         let mut keys = Vec::with_capacity(vms);
         for (number, address) in (0..=u16::MAX).zip(&addresses) {
             let octets = random_key(&mut random);
@@ -271,7 +277,7 @@ mod tests {
     use super::*;
 
     fn shape(direction: Direction, vms: usize) -> TableShape {
-        TableShape { direction, vms, length: 7000, batch: 16, seed: 2 }
+        TableShape { direction, vms, length: 7000, batch: 16, workers: 1, seed: 2 }
     }
 
     #[test]
