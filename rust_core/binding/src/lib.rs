@@ -1,6 +1,10 @@
 //! `polyradio._core`: the core's types and functions for Python. No logic here; errors are translated in [`error`].
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 mod bench;
 mod capture;
