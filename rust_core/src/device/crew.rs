@@ -28,9 +28,9 @@ impl fmt::Display for NoThreads {
 
 impl core::error::Error for NoThreads {}
 
-/// How often a thread looks for what it waits for before it goes to sleep: some tenths of a millisecond. To wake it costs
-/// more than a small batch.
-const SPINS: u32 = 10_000;
+/// How often a thread looks for what it waits for before it goes to sleep: some hundredths of a millisecond. To wake it
+/// costs more than a small batch.
+const SPINS: u32 = 1_000;
 
 impl Crew {
     /// With that many workers, the calling thread included; 0 is 1.
