@@ -55,9 +55,11 @@ impl Crew {
         let (work, left) = (&work, &AtomicUsize::new(0));
         pool.in_place_scope(|scope| {
             let own = tasks.next();
+            let processor = processor();
             for task in tasks {
                 left.fetch_add(1, Ordering::Relaxed);
                 scope.spawn(move |_| {
+                    keep_away_from(processor);
                     work(task);
                     left.fetch_sub(1, Ordering::Release);
                 });
@@ -74,6 +76,37 @@ impl Crew {
         });
     }
 }
+
+/// On which processor the calling thread runs.
+#[cfg(target_os = "linux")]
+fn processor() -> usize {
+    rustix::thread::sched_getcpu()
+}
+
+/// Moves the thread to another processor where it runs on that one. Linux wakes a thread on the processor of the one
+/// that wakes it, and leaves both there, for neither ever waits long: they would take turns.
+#[cfg(target_os = "linux")]
+fn keep_away_from(other: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+    if sched_getcpu() != other {
+        return;
+    }
+    // What the process may use: the main thread's set.
+    let Ok(mut set) = sched_getaffinity(Some(rustix::process::getpid())) else { return };
+    set.clear(other);
+    if set.count() > 0 && other < CpuSet::MAX_CPU {
+        // If it may not, it stays.
+        let _ = sched_setaffinity(None, &set);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processor() -> usize {
+    0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_away_from(_: usize) {}
 
 /// Waits for a while.
 fn wait_until(is_so: impl Fn() -> bool) {
