@@ -93,7 +93,7 @@ fn keep_away_from(other: usize) {
     }
     // What the process may use: the main thread's set.
     let Ok(mut set) = sched_getaffinity(Some(rustix::process::getpid())) else { return };
-    set.clear(other);
+    set.unset(other);
     if set.count() > 0 && other < CpuSet::MAX_CPU {
         // If it may not, it stays.
         let _ = sched_setaffinity(None, &set);
