@@ -6,8 +6,7 @@
 #![expect(unsafe_code, reason = "see the module's JUSTIFICATION")]
 
 /// Fetches the cache line in which a value starts. Does nothing on processors for which there is no stable way.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "one instruction")]
+#[inline]
 pub(crate) fn prefetch<T: ?Sized>(place: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, and the place is a reference anyway.
@@ -20,8 +19,7 @@ pub(crate) fn prefetch<T: ?Sized>(place: &T) {
 
 /// As [`prefetch`], for the cache line `octets` behind the start of `place`: what lies there need not be looked at to
 /// have a reference to it.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "one instruction")]
+#[inline]
 pub(crate) fn prefetch_at<T>(place: &T, octets: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as above; any address will do.

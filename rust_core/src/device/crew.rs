@@ -32,6 +32,9 @@ impl core::error::Error for NoThreads {}
 /// costs more than a small batch.
 const SPINS: u32 = 1_000;
 
+/// How long a thread needs to leave a task that is done.
+const AFTERWARDS: u32 = 32;
+
 impl Crew {
     /// With that many workers, the calling thread included; 0 is 1.
     pub(super) fn new(workers: usize) -> Result<Self, NoThreads> {
@@ -55,11 +58,9 @@ impl Crew {
         let (work, left) = (&work, &AtomicUsize::new(0));
         pool.in_place_scope(|scope| {
             let own = tasks.next();
-            let processor = processor();
             for task in tasks {
                 left.fetch_add(1, Ordering::Relaxed);
                 scope.spawn(move |_| {
-                    keep_away_from(processor);
                     work(task);
                     left.fetch_sub(1, Ordering::Release);
                 });
@@ -73,40 +74,11 @@ impl Crew {
             own.map(work);
             // Leaving the scope waits for certain.
             wait_until(|| left.load(Ordering::Acquire) == 0);
+            // The last one still has to say so to the scope: who asks before sleeps.
+            (0..AFTERWARDS).for_each(|_| spin_loop());
         });
     }
 }
-
-/// On which processor the calling thread runs.
-#[cfg(target_os = "linux")]
-fn processor() -> usize {
-    rustix::thread::sched_getcpu()
-}
-
-/// Moves the thread to another processor where it runs on that one. Linux wakes a thread on the processor of the one
-/// that wakes it, and leaves both there, for neither ever waits long: they would take turns.
-#[cfg(target_os = "linux")]
-fn keep_away_from(other: usize) {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-    if sched_getcpu() != other {
-        return;
-    }
-    // What the process may use: the main thread's set.
-    let Ok(mut set) = sched_getaffinity(Some(rustix::process::getpid())) else { return };
-    set.unset(other);
-    if set.count() > 0 && other < CpuSet::MAX_CPU {
-        // If it may not, it stays.
-        let _ = sched_setaffinity(None, &set);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn processor() -> usize {
-    0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn keep_away_from(_: usize) {}
 
 /// Waits for a while.
 fn wait_until(is_so: impl Fn() -> bool) {

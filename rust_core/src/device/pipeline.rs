@@ -214,9 +214,10 @@ impl Layout<'_> {
         offsets.push(0);
         let mut end = 0_u32;
         let mut place = |ticket: &mut Ticket<P::Way>| {
-            match end.checked_add(ticket.length) {
-                Some(next) => end = next,
-                None => (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0),
+            if let Some(next) = end.checked_add(ticket.length) {
+                end = next;
+            } else {
+                (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0);
             }
             end
         };
