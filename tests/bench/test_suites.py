@@ -1,6 +1,7 @@
 """The suites: their names, their work, and that each can be built by its name."""
 
 import itertools
+import os
 
 import pytest
 
@@ -60,11 +61,19 @@ def test_each_kind_of_case_can_be_measured(suite: str) -> None:
 
 
 def test_the_rest_of_a_path_is_its_difference_to_the_cryptography() -> None:
-    case = next(cases("receive", PLAN))
+    case = next(case for case in cases("receive", PLAN) if case.name == "receive/64/vms=16")
     whole, rest = measure(case, Timing(slices=3, slice_ms=0.1))
     assert (whole.name, rest.name) == ("receive/64/vms=16", "receive/rest/64/vms=16")
     assert all(0 < part < total for part, total in zip(rest.samples, whole.samples, strict=True))
     assert rest.limit is None
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two processors")
+def test_the_speed_up_of_two_workers_is_a_result() -> None:
+    case = next(case for case in cases("transmit", PLAN) if "workers=2" in case.name)
+    whole, speed_up = measure(case, BRIEF)
+    assert (whole.parameters["workers"], speed_up.unit, speed_up.better) == (2, "times", "higher")
+    assert speed_up.samples == tuple(a / b for a, b in zip(whole.reference.samples, whole.samples, strict=True))
 
 
 def test_the_growth_of_the_switch_is_a_result() -> None:
@@ -116,7 +125,7 @@ def test_a_workload_refuses_what_makes_no_sense() -> None:
         lambda: make.ccmp("seal", []),
         lambda: make.ccmp("seal", [64], backend="nonsense"),
         lambda: make.ccmp("seal", [64], handicap=-1),
-        lambda: make.receive(16, 64, workers=2),
+        lambda: make.receive(16, 64, workers=0),
         lambda: make.switch(1),
         lambda: make.openssl("seal", [64], [0] * 6),
         lambda: make.ipsec_mb("seal", [64], [0] * 6),

@@ -43,8 +43,10 @@ impl Header {
         let (addr1, addr2) = (MacAddr([a, b, c, d, e, f]), MacAddr([g, h, i, j, k, l]));
         let sequence = third >> 48;
         let has_qos = control & QOS != 0;
-        let is_usual =
-            control & mask == expected && addr1_start & 1 == 0 && sequence % 16 == 0 && frame.len() <= MAX_MPDU_LENGTH;
+        let is_usual = control & mask == expected
+            && addr1_start & 1 == 0
+            && sequence.trailing_zeros() >= FRAGMENT_BITS
+            && frame.len() <= MAX_MPDU_LENGTH;
         let qos = if has_qos { *frame.get(THREE_ADDRESS_LENGTH)? } else { 0 };
         let length = THREE_ADDRESS_LENGTH + if has_qos { 2 } else { 0 };
         is_usual.then_some(Self { control, addr1, addr2, sequence, length, qos })
@@ -66,6 +68,8 @@ const MORE_FRAGMENTS: u64 = 0x0400;
 const RETRY: u64 = 0x0800;
 const PROTECTED: u64 = 0x4000;
 const ORDER: u64 = 0x8000;
+/// Bits of the fragment number in Sequence Control; a field of zeros has more than these.
+const FRAGMENT_BITS: u32 = 4;
 const AMSDU_PRESENT: u8 = 0x80;
 const HAS_QOS: u32 = 0x100;
 /// `ExtIV`, and the key's identifier, in the fourth octet of a CCMP header.
