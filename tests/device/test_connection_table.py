@@ -117,8 +117,26 @@ def test_what_was_sealed_under_the_keys_of_its_rows_the_table_opens(frames, pack
     assert (batch.data == before).all()
 
 
-def table_of(frames, vms: int) -> ConnectionTable:
-    table = ConnectionTable(max_vms=8)
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(0, 9), st.binary(max_size=100)), max_size=80), st.integers(2, 4))
+def test_any_number_of_workers_does_the_same(frames, packets, workers):
+    one, several = table_of(frames, 8), table_of(frames, 8, workers=workers)
+    plain = FrameBatch.from_frames([frames.up(number) + body for number, body in packets])
+    for _ in range(2):
+        expected, result = one.seal_batch(plain), several.seal_batch(plain)
+        assert list(result.frames) == list(expected.frames)
+        assert (result.vm_id.tolist(), result.verdict.tolist()) == (expected.vm_id.tolist(), expected.verdict.tolist())
+    assert several.dump() == one.dump()
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 1025])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(workers):
+    with pytest.raises(LocalProtocolError, match="1 to 1024 workers"):
+        ConnectionTable(workers=workers)
+
+
+def table_of(frames, vms: int, *, workers: int = 1) -> ConnectionTable:
+    table = ConnectionTable(max_vms=8, workers=workers)
     for number in range(vms):
         table.add_vm(number, frames.address(number), bssid=frames.ap)
         table.install_key(number, 0, 4, frames.key(number))

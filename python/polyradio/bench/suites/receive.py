@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from statistics import median
+from statistics import median, quantiles
 
 from polyradio import _core
 from polyradio.bench.measure import Case, Plan, Samples
@@ -101,7 +101,7 @@ def _rest(suite: str, suffix: str, whole: Result, samples: Samples) -> list[Resu
             parameters={**whole.parameters, "ccmp_ns": median(only)},
             samples=differences,
             # The smallest difference would be that of two slices of which one was disturbed.
-            best=max(SMALLEST, whole.best - min(only)),
+            best=quantiles(differences, n=4)[0],
             median=middle,
             spread=spread,
             limit=None,
