@@ -26,6 +26,8 @@ PART_REPETITIONS = 8
 """Of a part, at least: what comes up now and then must not be left out."""
 ROUGH = 0.2
 """A share of a slice that is long enough to tell from how many repetitions a slice has."""
+AGAIN = 64
+"""Slices; what took longer is not tried again."""
 
 
 class Runner(Protocol):
@@ -175,8 +177,8 @@ def calibrate(runner: Runner, slice_ns: int) -> int:
     repetitions = 1
     while (taken := runner.run(repetitions)) < slice_ns * ROUGH and repetitions < 1 << 30:
         repetitions *= 4
-    if taken < 4 * slice_ns:
-        # That one may have been disturbed.
+    if taken < AGAIN * slice_ns:
+        # That one may have been disturbed, however long it took.
         taken = min(taken, *(runner.run(repetitions) for _ in range(2)))
     return max(1, round(repetitions * slice_ns / max(taken, 1)))
 
