@@ -64,13 +64,16 @@ pub(super) fn run_groups<'k, K: Kernel<N>, J: Job<'k>, const N: usize>(kernel: &
         for lanes in wave.iter_mut().filter(|lanes| !lanes.is_empty()) {
             kernel.run(J::OPENS, lanes);
         }
+        if !J::OPENS {
+            continue;
+        }
         for lanes in &wave {
             for (index, length, mic) in lanes.done() {
                 let Some(job) = jobs.get_mut(index as usize) else { continue };
-                if J::OPENS && !job::is_right(job, mic) {
-                    job.failed(length);
-                } else {
+                if job::is_right(job, mic) {
                     job.done(length, mic);
+                } else {
+                    job.failed(length);
                 }
             }
         }

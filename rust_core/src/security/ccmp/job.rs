@@ -84,7 +84,8 @@ pub(super) struct Packet {
     pub(super) aad: [Block; 2],
     /// The body. At least 16 octets of the same buffer stand before it: a MAC header has 24.
     pub(super) input: *const u8,
-    /// Where the body goes: apart from the input, or the very same octets. Here too, 16 octets of buffer stand before.
+    /// Where the body goes: apart from the input, or the very same octets. Here too, 16 octets of buffer stand before;
+    /// and behind it, where it is sealed, the octets of its integrity code.
     pub(super) output: *mut u8,
     /// Octets of the body.
     pub(super) length: usize,
@@ -109,7 +110,7 @@ pub(super) trait Job<'k> {
     fn fetch(&self);
 
     /// Checks the frame, whose header is laid out like that, and writes the headers; `None` where it fails, and then the
-    /// job says so.
+    /// job says so. Else it says what will be once the body is done.
     fn prepare_with(&mut self, layout: &Layout) -> Option<Packet>;
 
     /// The frame has no layout.
@@ -143,7 +144,7 @@ pub(super) trait Job<'k> {
     /// The integrity code that came with the packet; empty where the packet is sealed.
     fn mic(&self) -> &[u8];
 
-    /// The body is done and its integrity code is this.
+    /// The body is done and its integrity code is this. A kernel that seals writes the code itself.
     fn done(&mut self, length: usize, mic: &[u8; 16]);
 
     /// The body could not be done, or its code is wrong: what was written is wiped.
@@ -193,6 +194,7 @@ impl<'k> Job<'k> for SealJob<'k> {
         *out.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
         let output = out.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
         let input = self.mpdu.as_ptr().wrapping_add(header);
+        self.result = Ok(sealed);
         Some(packet(self.key, layout, self.packet_number, (input, output, length)))
     }
 
@@ -210,7 +212,6 @@ impl<'k> Job<'k> for SealJob<'k> {
     fn done(&mut self, _length: usize, mic: &[u8; 16]) {
         let start = self.mpdu.len() + HEADER_LENGTH;
         put_mic(self.key, self.out.get_mut(start..).unwrap_or_default(), mic);
-        self.result = Ok(start + self.key.mic_length());
     }
 
     fn failed(&mut self, _length: usize) {
@@ -331,6 +332,7 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         set_protected(self.buffer, true);
         *self.buffer.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
         let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
+        self.result = Ok(());
         Some(packet(self.key, layout, self.packet_number, (body, body, length)))
     }
 
@@ -347,7 +349,6 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
     fn done(&mut self, _length: usize, mic: &[u8; 16]) {
         let start = self.buffer.len() - self.key.mic_length();
         put_mic(self.key, self.buffer.get_mut(start..).unwrap_or_default(), mic);
-        self.result = Ok(());
     }
 
     fn failed(&mut self, _length: usize) {

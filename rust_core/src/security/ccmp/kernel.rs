@@ -151,7 +151,8 @@ static NOWHERE: Nowhere = Nowhere([0; 64]);
 #[repr(align(64))]
 struct Nowhere([u8; 64]);
 
-/// Multi-packet CCM: encrypts or decrypts the bodies of a group and finds out their integrity codes.
+/// Multi-packet CCM: encrypts or decrypts the bodies of a group and finds out their integrity codes, which stand behind
+/// the bodies once those are encrypted.
 #[cfg(target_arch = "x86_64")]
 pub(super) trait Kernel<const N: usize> {
     /// Takes lanes in any order; those that are sorted, the longest first, take the least time.

@@ -110,7 +110,12 @@ macro_rules! kernel {
                 // SAFETY: the processor has the instructions; a lane's `input` and `output` have `length` octets and 16
                 // before them, as `Packet` promises; the parking is as long as the longest lane where lanes end early.
                 unsafe {
-                    if opens { self.group::<true>(lanes) } else { self.group::<false>(lanes) }
+                    if opens {
+                        self.group::<true>(lanes);
+                    } else {
+                        self.group::<false>(lanes);
+                        put_mics(lanes, ROUNDS);
+                    }
                 }
             }
         }
@@ -380,6 +385,27 @@ macro_rules! kernel {
             }
         }
     };
+}
+
+/// Writes the integrity codes behind the bodies: 8 octets with 10 rounds, 16 with 14.
+///
+/// # Safety
+/// Lanes of non-zero length stand as [`Packet`](super::job::Packet) promises of packets that are sealed.
+#[inline]
+pub(super) unsafe fn put_mics<const N: usize>(lanes: &Lanes<N>, rounds: usize) {
+    for ((mic, output), length) in lanes.mic.iter().zip(lanes.output).zip(lanes.length) {
+        if length > 0 {
+            let place = output.wrapping_add(length);
+            // SAFETY: as promised.
+            unsafe {
+                if rounds == 10 {
+                    place.copy_from_nonoverlapping(mic.as_ptr(), 8);
+                } else {
+                    place.copy_from_nonoverlapping(mic.as_ptr(), 16);
+                }
+            }
+        }
+    }
 }
 
 /// # Safety

@@ -27,7 +27,7 @@ use core::arch::x86_64::{
 use zeroize::Zeroize;
 
 use super::kernel::{Kernel, Lanes};
-use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, ROUND_CONSTANTS};
+use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, ROUND_CONSTANTS, put_mics};
 
 const VECTORS: usize = 4;
 const LANES: usize = 16;
@@ -74,7 +74,14 @@ impl<const ROUNDS: usize> Drop for Vaes512<ROUNDS> {
 impl<const ROUNDS: usize> Kernel<LANES> for Vaes512<ROUNDS> {
     fn run(&mut self, opens: bool, lanes: &mut Lanes<LANES>) {
         // SAFETY: the processor has the instructions.
-        unsafe { if opens { self.group::<true>(lanes) } else { self.group::<false>(lanes) } }
+        unsafe {
+            if opens {
+                self.group::<true>(lanes);
+            } else {
+                self.group::<false>(lanes);
+                put_mics(lanes, ROUNDS);
+            }
+        }
     }
 }
 
