@@ -156,7 +156,7 @@ mod tests {
     const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
     const ACCESS_POINT: MacAddr = MacAddr([2, 0, 0, 0, 1, 0]);
 
-    fn row(state: ConnectionState, forward_protected: bool, cipher: CipherSuite, key_id: u8) -> Row {
+    fn row_with(state: ConnectionState, forward_protected: bool, cipher: CipherSuite, key_id: u8) -> Row {
         let mut table = super::super::ConnectionTable::new(1);
         let (vr, zero) = (VrId::new(0), PacketNumber::default());
         table.add(vr, VmId::new(0), STATION).unwrap();
@@ -216,7 +216,7 @@ mod tests {
             (state, forward, cipher, key_id) in rows(),
             frame in frames(0x4200, STATION, ACCESS_POINT),
         ) {
-            let mut row = row(state, forward, cipher, key_id);
+            let mut row = row_with(state, forward, cipher, key_id);
             let Some((usual, length)) = UsualUp::admit(&row, &frame) else { return Ok(()) };
             let header = MacHeader::parse(&frame).unwrap();
             let way = receive::admit_to_row(&row, &header, &frame);
@@ -228,7 +228,7 @@ mod tests {
             let expected = receive::pass(&mut row, way, plain);
             let after = dump(&row);
             // The same once more, by the other way, on a row like the first.
-            let mut other = super::tests::row(state, forward, cipher, key_id);
+            let mut other = row_with(state, forward, cipher, key_id);
             prop_assert_eq!(dump(&other), before);
             prop_assert_eq!(usual.pass(&mut other, plain), expected);
             prop_assert_eq!(dump(&other), after);
@@ -239,7 +239,7 @@ mod tests {
             (state, forward, cipher, key_id) in rows(),
             frame in frames(0x0100, ACCESS_POINT, STATION),
         ) {
-            let mut row = row(state, forward, cipher, key_id);
+            let mut row = row_with(state, forward, cipher, key_id);
             let Some((key_id, number, length)) = admit_down(&mut row, &frame) else { return Ok(()) };
             let header = MacHeader::parse(&frame).unwrap();
             let tid = header.qos.map(QosControl::tid).unwrap_or_default();
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_frame_as_nearly_all_are_is_usual() {
         for cipher in [CipherSuite::CCMP_128, CipherSuite::CCMP_256] {
-            let mut row = row(ConnectionState::Authorized, false, cipher, 0);
+            let mut row = row_with(ConnectionState::Authorized, false, cipher, 0);
             for control in [0x4208_u16, 0x4288] {
                 let mut frame = control.to_le_bytes().to_vec();
                 frame.extend_from_slice(&[0, 0]);
