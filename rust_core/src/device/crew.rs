@@ -30,10 +30,10 @@ impl core::error::Error for NoThreads {}
 
 /// How often a thread looks for what it waits for before it goes to sleep: some hundredths of a millisecond. To wake it
 /// costs more than a small batch.
-const SPINS: u32 = 1_000;
+const SPINS: u32 = 4_000;
 
 /// How long a thread needs to leave a task that is done.
-const AFTERWARDS: u32 = 32;
+const AFTERWARDS: u32 = 64;
 
 impl Crew {
     /// With that many workers, the calling thread included; 0 is 1.
@@ -58,9 +58,11 @@ impl Crew {
         let (work, left) = (&work, &AtomicUsize::new(0));
         pool.in_place_scope(|scope| {
             let own = tasks.next();
+            let processor = processor();
             for task in tasks {
                 left.fetch_add(1, Ordering::Relaxed);
                 scope.spawn(move |_| {
+                    keep_away_from(processor);
                     work(task);
                     left.fetch_sub(1, Ordering::Release);
                 });
@@ -79,6 +81,39 @@ impl Crew {
         });
     }
 }
+
+/// On which processor the calling thread runs.
+#[cfg(target_os = "linux")]
+fn processor() -> usize {
+    rustix::thread::sched_getcpu()
+}
+
+/// Moves the thread to another processor where it runs on that one. Linux wakes a thread on the processor of the one
+/// that wakes it, and leaves both there, for neither ever waits long: they would take turns.
+#[cfg(target_os = "linux")]
+fn keep_away_from(other: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+    if sched_getcpu() != other {
+        return;
+    }
+    // What the process may use: the main thread's set.
+    let Ok(mut set) = sched_getaffinity(Some(rustix::process::getpid())) else { return };
+    if other < CpuSet::MAX_CPU {
+        set.unset(other);
+    }
+    if set.count() > 0 {
+        // If it may not, it stays.
+        let _ = sched_setaffinity(None, &set);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processor() -> usize {
+    0
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_away_from(_: usize) {}
 
 /// Waits for a while.
 fn wait_until(is_so: impl Fn() -> bool) {

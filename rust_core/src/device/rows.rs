@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use super::connection_table::Row;
 use super::row_keys::RowKeys;
 use crate::ids::VrId;
-use crate::prefetch::prefetch_at;
+use crate::prefetch::{prefetch, prefetch_at};
 
 /// All rows of a table. Virtual radio `v` lies in shard `v % n`.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Shard {
     pub(crate) fn prefetch(&self, vr: VrId) {
         let index = self.index(vr);
         if let Some(row) = self.blocks.get(index / BLOCK).and_then(|block| block.rows.get(index % BLOCK)) {
-            prefetch_at(row, 0);
+            prefetch(row);
             prefetch_at(row, offset_of!(Row, mac));
             prefetch_at(row, offset_of!(Row, keys));
             prefetch_at(row, offset_of!(Row, keys) + RowKeys::REPLAY);
@@ -129,7 +129,7 @@ impl Shard {
     pub(crate) fn prefetch_to_send(&self, vr: VrId) {
         let index = self.index(vr);
         if let Some(row) = self.blocks.get(index / BLOCK).and_then(|block| block.rows.get(index % BLOCK)) {
-            prefetch_at(row, 0);
+            prefetch(row);
             prefetch_at(row, offset_of!(Row, keys));
             prefetch_at(row, offset_of!(Row, keys) + RowKeys::TRANSMIT);
         }
