@@ -67,7 +67,7 @@ def test_json_has_a_version_and_all_of_it(comparison: Comparison) -> None:
     result = next(entry for entry in value["results"] if entry["name"] == "ccmp/heavy")
     assert (result["verdict"], result["timing"]) == ("regressed", "same")
     assert result["instructions"]["ratio"] == pytest.approx(1.034)
-    assert set(result["effect"]) == {"ratio", "low", "high", "quiet", "slices"}
+    assert set(result["effect"]) == {"ratio", "low", "high", "quiet", "slices", "spread"}
 
 
 def check_bmf(text: str) -> dict:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,3 +136,12 @@ def test_each_result_draws_its_own_numbers(noisy: Noisy) -> None:
     one, other = (measure_effect(*runs, better="lower", seed=1, name=name) for name in ("one", "other"))
     assert one.ratio == other.ratio
     assert (one.low, one.high) != (other.low, other.high)
+
+
+def test_figures_that_spread_past_the_limit_say_nothing() -> None:
+    effect = Effect(ratio=2.0, low=1.5, high=3.0, quiet=1.8, slices=30, spread=0.2)
+    assert judge(effect, better="lower", limit=0.1) == (
+        Verdict.INCONCLUSIVE,
+        "regressed, if figures that spread by 20% can say so",
+    )
+    assert judge(replace(effect, spread=0.05), better="lower", limit=0.1)[0] is Verdict.REGRESSED

@@ -11,6 +11,9 @@ A machine that does other work is slow in bursts, drifts with its clock, and has
   slices, so a change counts only where both say so; and with several runs of each side, which is better, drawing runs
   puts the shift between them into the interval.
 
+A result whose slices spread by more than the limit, as those of two threads do beside another busy process, says
+nothing about a change of that size, however its medians fell.
+
 One comparison judges many results, and an interval of 95 % alone would be wrong on one in twenty. The verdict needs the
 whole interval past the limit, so a false alarm takes an error of the limit plus half the interval.
 
@@ -69,6 +72,8 @@ class Effect:
     """The same ratio from the quietest slices, without pairing."""
     slices: int
     """Of the side that has fewer."""
+    spread: float = 0.0
+    """Between the quartiles of the paired ratios, as a share of their median, of the side where it is larger."""
 
 
 def measure_effect(
@@ -99,6 +104,7 @@ def measure_effect(
         high=float(high) * widening,
         quiet=_quiet(new, better) / _quiet(base, better),
         slices=min(sum(map(len, side)) for side in sides),
+        spread=max(_spread(np.concatenate(side)) for side in sides),
     )
 
 
@@ -121,9 +127,16 @@ def judge(effect: Effect, *, better: Better, limit: float) -> tuple[Verdict, str
         verdict, agrees = Verdict.SAME, least <= effect.quiet <= most
     else:
         return Verdict.INCONCLUSIVE, "the interval reaches over the limit"
+    if verdict is not Verdict.SAME and effect.spread > limit:
+        return Verdict.INCONCLUSIVE, f"{verdict}, if figures that spread by {effect.spread:.0%} can say so"
     if not agrees:
         return Verdict.INCONCLUSIVE, f"{verdict} by the median, not by the quietest slices"
     return verdict, ""
+
+
+def _spread(ratios: Floats) -> float:
+    lower, middle, upper = np.quantile(ratios, (0.25, 0.5, 0.75))
+    return float((upper - lower) / middle)
 
 
 def _medians(side: Sequence[Floats], random: np.random.Generator, resamples: int) -> Floats:
