@@ -59,6 +59,29 @@ static MASK: Sliding = Sliding([[0xff; BLOCK], [0; BLOCK], [0; BLOCK]]);
 #[repr(C, align(64))]
 struct Blocks<const LANES: usize>([Block; LANES]);
 
+/// Where lanes that have ended go on reading, and behind that writing: each half has as many blocks as the longest body.
+/// Not the same half: a lane would wait for what the one before has written.
+///
+/// What is written is key stream, of the last block's counter too, and goes on the air XOR the plaintext: it is wiped.
+struct Parking(Vec<__m128i>);
+
+impl Parking {
+    fn make_room(&mut self, octets: usize) {
+        let blocks = 2 * octets.div_ceil(BLOCK);
+        if self.0.len() < blocks {
+            // SAFETY: integers, for which zeros are good.
+            *self = Self(vec![unsafe { core::mem::zeroed() }; blocks]);
+        }
+    }
+}
+
+impl Drop for Parking {
+    fn drop(&mut self) {
+        let half = self.0.len() / 2;
+        self.0.iter_mut().skip(half).for_each(Zeroize::zeroize);
+    }
+}
+
 /// What a group is worked on with. Round keys: the row behind the last one is the last XOR the first.
 #[repr(C, align(64))]
 struct State<V, const LANES: usize> {
@@ -79,16 +102,14 @@ macro_rules! kernel {
         $(#[$doc])*
         pub(super) struct $name<const ROUNDS: usize> {
             state: State<$vector, { VECTORS * $width }>,
-            /// Where lanes that have ended go on reading, and behind that writing: each half is as long as the longest body.
-            /// Not the same half: a lane would wait for what the one before has written.
-            parking: Vec<u8>,
+            parking: Parking,
         }
 
         impl<const ROUNDS: usize> $name<ROUNDS> {
             /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
             pub(super) fn new() -> Self {
                 // SAFETY: integers and pointers, for which zeros are good.
-                Self { state: unsafe { core::mem::zeroed() }, parking: Vec::new() }
+                Self { state: unsafe { core::mem::zeroed() }, parking: Parking(Vec::new()) }
             }
         }
 
@@ -96,7 +117,6 @@ macro_rules! kernel {
             fn drop(&mut self) {
                 self.state.keys.zeroize();
                 self.state.start.zeroize();
-                // The parking holds key stream for counters that no packet has: nobody's secret.
             }
         }
 
@@ -104,8 +124,8 @@ macro_rules! kernel {
             fn run(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 let longest = lanes.length.iter().copied().max().unwrap_or_default();
                 let is_even = lanes.length.iter().all(|length| (*length).wrapping_sub(1) / BLOCK == (longest - 1) / BLOCK);
-                if !is_even && self.parking.len() < 2 * longest {
-                    self.parking.resize(2 * longest, 0);
+                if !is_even {
+                    self.parking.make_room(longest);
                 }
                 // SAFETY: the processor has the instructions; a lane's `input` and `output` have `length` octets and 16
                 // before them, as `Packet` promises; the parking is as long as the longest lane where lanes end early.
@@ -128,8 +148,8 @@ macro_rules! kernel {
             #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
             unsafe fn group<const OPEN: bool>(&mut self, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 const LANES: usize = VECTORS * $width;
-                let parked = self.parking.as_mut_ptr();
-                let parked_output = parked.wrapping_add(self.parking.len() / 2);
+                let parked = self.parking.0.as_mut_ptr().cast::<u8>();
+                let parked_output = parked.wrapping_add(self.parking.0.len() / 2 * BLOCK);
                 let state = &mut self.state;
                 let mut counter0 = Blocks::<LANES>([[0; 2]; LANES]);
                 let mut tail_counter = Blocks::<LANES>([[0; 2]; LANES]);
