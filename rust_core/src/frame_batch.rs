@@ -91,6 +91,26 @@ impl FrameBatch {
         }
     }
 
+    /// Empties the frames for which `is_kept` does not say true, one after the other: the octets of the others close up.
+    pub fn keep(&mut self, is_kept: impl IntoIterator<Item = bool>) {
+        let (mut start, mut at) = (0, 0);
+        let is_kept = is_kept.into_iter().chain(core::iter::repeat(false));
+        for (end, is_kept) in self.offsets.iter_mut().skip(1).zip(is_kept) {
+            let frame = start..*end as usize;
+            start = frame.end;
+            if is_kept {
+                let length = frame.len();
+                if frame.start != at {
+                    self.data.copy_within(frame, at);
+                }
+                at += length;
+            }
+            // Never more than the end that stood here.
+            *end = u32::try_from(at).unwrap_or(*end);
+        }
+        self.data.truncate(at);
+    }
+
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
         self.data.clear();
@@ -174,6 +194,20 @@ mod tests {
         assert!(batch.iter().eq(frames));
         let (data, offsets) = batch.clone().into_parts();
         assert_eq!(FrameBatch::from_parts(data, offsets), Ok(batch));
+    }
+
+    #[test]
+    fn frames_that_are_not_kept_are_empty_and_leave_no_octet() {
+        let batch: FrameBatch = [&b"one"[..], b"two", b"", b"three", b"four"].into_iter().collect();
+        let kept = |is_kept: &[bool]| {
+            let mut batch = batch.clone();
+            batch.keep(is_kept.iter().copied());
+            assert_eq!(check_offsets(batch.data.len(), &batch.offsets), Ok(()));
+            batch.data
+        };
+        assert_eq!(kept(&[true; 5]), b"onetwothreefour");
+        assert_eq!(kept(&[false, true, true, false, true]), b"twofour");
+        assert_eq!(kept(&[true, false]), b"one", "what is not said is not kept");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
 use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
-use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, drop_reason, group_rows, pass, receiver};
+use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::Shard;
 use super::usual::UsualUp;
 use crate::frame_batch::Frames;
@@ -136,7 +136,7 @@ fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<UpWay>], outs: 
         let mut results = jobs.iter().map(|job| job.result);
         for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket).is_some()) {
             if let Some(Err(error)) = results.next() {
-                ticket.verdict = Err(drop_reason(error));
+                ticket.verdict = Err(error.into());
             }
         }
     }

@@ -124,8 +124,11 @@ pub(super) fn run<P: Path>(lanes: &mut Vec<Lane<P>>, parts: Parts<'_>, frames: F
     for (lane, outs) in lanes.iter_mut().zip(outs) {
         lane.outs = recycle(outs);
     }
-    layout.take_out(&mut octets, lanes.iter().flat_map(|lane| &lane.failures));
+    let has_holes = layout.mark_failed(lanes.iter().flat_map(|lane| &lane.failures));
     out.frames = FrameBatch::from_parts(octets, layout.offsets).unwrap_or_default();
+    if has_holes {
+        out.frames.keep(out.verdicts.iter().map(Result::is_ok));
+    }
 }
 
 /// Makes a buffer that long; what was in it stays where it need not grow, for all of it is written.
@@ -261,8 +264,8 @@ impl Layout<'_> {
         }
     }
 
-    /// Takes out what failed.
-    fn take_out<'a>(&mut self, octets: &mut Vec<u8>, failures: impl Iterator<Item = &'a Failure>) {
+    /// Says of frames that failed; true where one of them has octets in the result.
+    fn mark_failed<'a>(&mut self, failures: impl Iterator<Item = &'a Failure>) -> bool {
         let mut has_holes = false;
         for Failure { frame, reason } in failures {
             if let Some(verdict) = self.verdicts.get_mut(*frame as usize) {
@@ -270,25 +273,7 @@ impl Layout<'_> {
                 *verdict = Err(*reason);
             }
         }
-        if has_holes {
-            self.close_holes(octets);
-        }
-    }
-
-    #[cold]
-    fn close_holes(&mut self, octets: &mut Vec<u8>) {
-        let (mut start, mut at) = (0, 0);
-        for (end, verdict) in self.offsets.iter_mut().skip(1).zip(self.verdicts.iter()) {
-            let frame = start..*end as usize;
-            start = frame.end;
-            if verdict.is_ok() {
-                let length = frame.len();
-                octets.copy_within(frame, at);
-                at += length;
-            }
-            *end = u32::try_from(at).unwrap_or(u32::MAX);
-        }
-        octets.truncate(at);
+        has_holes
     }
 }
 

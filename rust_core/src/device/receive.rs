@@ -213,7 +213,7 @@ impl Receiver {
             let Ok(Way::Open(opening, _)) = arrival.way else { continue };
             match jobs.get(opening.slot as usize).map(|job| job.result) {
                 Some(Ok(_)) => {}
-                Some(Err(error)) => arrival.way = Err(drop_reason(error)),
+                Some(Err(error)) => arrival.way = Err(error.into()),
                 None => arrival.way = Err(DropReason::MicFailed),
             }
         }
@@ -365,7 +365,7 @@ fn admit_data(row: &Row, header: &MacHeader, frame: &[u8]) -> Result<Way, DropRe
             if connection.state < ConnectionState::Authorized {
                 return Err(DropReason::NotConnected);
             }
-            let protection = CcmpHeader::read(frame).map_err(drop_reason)?;
+            let protection = CcmpHeader::read(frame).map_err(DropReason::from)?;
             return Ok(Way::Forward(protection.key_id, meta));
         }
         return choose_key(row, frame, meta);
@@ -405,7 +405,7 @@ fn is_duplicate(row: &Row, meta: Meta) -> bool {
 /// Unicast frames are opened with the pairwise key, group frames with the group key, never crosswise: everybody in the
 /// BSS has the group key.
 fn choose_key(row: &Row, frame: &[u8], meta: Meta) -> Result<Way, DropReason> {
-    let CcmpHeader { packet_number, key_id, class } = CcmpHeader::read(frame).map_err(drop_reason)?;
+    let CcmpHeader { packet_number, key_id, class } = CcmpHeader::read(frame).map_err(DropReason::from)?;
     let scope = if meta.is_group { KeyScope::Group } else { KeyScope::Pairwise };
     let key = row.keys().find(scope, key_id).ok_or(DropReason::NoKey)?;
     if !key.replay().check(class, packet_number) {
@@ -413,16 +413,6 @@ fn choose_key(row: &Row, frame: &[u8], meta: Meta) -> Result<Way, DropReason> {
     }
     let length = key.opened_length(frame).and_then(|length| u32::try_from(length).ok()).ok_or(DropReason::Truncated)?;
     Ok(Way::Open(Opening { scope, key_id, packet_number, replay: class, length, slot: 0 }, meta))
-}
-
-pub(super) fn drop_reason(error: OpenError) -> DropReason {
-    match error {
-        OpenError::Truncated | OpenError::NoRoom => DropReason::Truncated,
-        OpenError::NotProtected => DropReason::Unprotected,
-        OpenError::NotCcmp => DropReason::Malformed,
-        OpenError::Replay => DropReason::Replay,
-        OpenError::MicFailed => DropReason::MicFailed,
-    }
 }
 
 /// Stages behind the integrity check: only here do counters move.

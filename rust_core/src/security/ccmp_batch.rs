@@ -218,22 +218,14 @@ impl Room {
 
     /// The parts whose result is right; the others become empty.
     fn keep<T, E>(self, results: &[Result<T, E>]) -> FrameBatch {
-        let Self { mut octets, lengths } = self;
-        let mut offsets = Vec::with_capacity(lengths.len() + 1);
-        offsets.push(0);
-        let (mut start, mut end) = (0, 0);
-        for (length, result) in lengths.iter().zip(results) {
-            if result.is_ok() {
-                if start != end {
-                    octets.copy_within(start..start + length, end);
-                }
-                end += length;
-            }
-            start += length;
-            offsets.push(u32::try_from(end).unwrap_or(u32::MAX));
-        }
-        octets.truncate(end);
-        FrameBatch::from_parts(octets, offsets).unwrap_or_default()
+        let ends = self.lengths.iter().scan(0, |end, length| {
+            *end += length;
+            u32::try_from(*end).ok()
+        });
+        let offsets = core::iter::once(0).chain(ends).collect();
+        let mut frames = FrameBatch::from_parts(self.octets, offsets).unwrap_or_default();
+        frames.keep(results.iter().map(Result::is_ok));
+        frames
     }
 }
 

@@ -1,8 +1,8 @@
 //! A batch: which packets go to which kernel, in which order.
 //!
 //! Packets are sorted by length, the longest first, so that the lanes of a group end late and together; those of one
-//! length keep their order. Each group is prepared, done and finished before the next one is looked at: what it touches
-//! is then still in the cache.
+//! length keep their order. A few groups, a wave, are prepared, done and finished before the next ones are looked at:
+//! what they touch is then still in the cache.
 
 use super::job::Job;
 use super::kernel::Backend;

@@ -1,8 +1,8 @@
 //! One packet of a batch: what is read, what is written, and what became of it.
 //!
 //! A job is done in three steps: [`Job::prepare`] checks the frame, writes the headers and says what a kernel needs;
-//! the kernel does the body; [`Job::finish`] writes or compares the message integrity code. Out of place or in place
-//! differs in the first and last step only.
+//! the kernel does the body; where it opened one, [`is_right`] compares the message integrity code, and [`Job::done`] or
+//! [`Job::failed`] ends the job. Out of place or in place differs in the first and last step only.
 
 #![expect(clippy::inline_always, reason = "a packet that is returned by memory waits for its own stores: 9 ns of 27")]
 
@@ -100,7 +100,9 @@ pub(super) trait Job<'k> {
     fn key(&self) -> &'k CcmpKey;
 
     /// How long it is, about: batches are sorted by this.
-    fn size(&self) -> usize;
+    fn size(&self) -> usize {
+        self.mpdu().len()
+    }
 
     /// The MPDU.
     fn mpdu(&self) -> &[u8];
@@ -142,7 +144,9 @@ pub(super) trait Job<'k> {
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>>;
 
     /// The integrity code that came with the packet; empty where the packet is sealed.
-    fn mic(&self) -> &[u8];
+    fn mic(&self) -> &[u8] {
+        &[]
+    }
 
     /// The body is done and its integrity code is this. A kernel that seals writes the code itself.
     fn done(&mut self, length: usize, mic: &[u8; 16]);
@@ -156,10 +160,6 @@ impl<'k> Job<'k> for SealJob<'k> {
 
     fn key(&self) -> &'k CcmpKey {
         self.key
-    }
-
-    fn size(&self) -> usize {
-        self.mpdu.len()
     }
 
     #[inline(always)]
@@ -204,10 +204,6 @@ impl<'k> Job<'k> for SealJob<'k> {
         InOutBuf::new(self.mpdu.get(header..)?, out).ok()
     }
 
-    fn mic(&self) -> &[u8] {
-        &[]
-    }
-
     #[inline(always)]
     fn done(&mut self, _length: usize, mic: &[u8; 16]) {
         let start = self.mpdu.len() + HEADER_LENGTH;
@@ -224,10 +220,6 @@ impl<'k> Job<'k> for OpenJob<'k> {
 
     fn key(&self) -> &'k CcmpKey {
         self.key
-    }
-
-    fn size(&self) -> usize {
-        self.mpdu.len()
     }
 
     #[inline(always)]
@@ -287,8 +279,7 @@ impl<'k> Job<'k> for OpenJob<'k> {
 
     #[cold]
     fn failed(&mut self, length: usize) {
-        let header = self.mpdu.len() - self.key.overhead() - length;
-        self.out.get_mut(header..).and_then(|out| out.get_mut(..length)).unwrap_or_default().zeroize();
+        wipe(self, length);
         self.result = Err(OpenError::MicFailed);
     }
 }
@@ -298,10 +289,6 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
 
     fn key(&self) -> &'k CcmpKey {
         self.key
-    }
-
-    fn size(&self) -> usize {
-        self.buffer.len()
     }
 
     #[inline(always)]
@@ -337,12 +324,7 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
-        let start = self.buffer.len().checked_sub(self.key.mic_length() + length)?;
-        self.buffer.get_mut(start..)?.get_mut(..length).map(InOutBuf::from)
-    }
-
-    fn mic(&self) -> &[u8] {
-        &[]
+        body_in_place(self.key, self.buffer, length)
     }
 
     #[inline(always)]
@@ -361,10 +343,6 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
 
     fn key(&self) -> &'k CcmpKey {
         self.key
-    }
-
-    fn size(&self) -> usize {
-        self.buffer.len()
     }
 
     #[inline(always)]
@@ -398,8 +376,7 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
-        let start = self.buffer.len().checked_sub(self.key.mic_length() + length)?;
-        self.buffer.get_mut(start..)?.get_mut(..length).map(InOutBuf::from)
+        body_in_place(self.key, self.buffer, length)
     }
 
     fn mic(&self) -> &[u8] {
@@ -415,10 +392,21 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
 
     #[cold]
     fn failed(&mut self, length: usize) {
-        if let Some(mut body) = self.body(length) {
-            body.get_out().zeroize();
-        }
+        wipe(self, length);
         self.result = Err(OpenError::MicFailed);
+    }
+}
+
+/// The body that ends where the integrity code begins.
+fn body_in_place<'a>(key: &CcmpKey, buffer: &'a mut [u8], length: usize) -> Option<InOutBuf<'a, 'a, u8>> {
+    let start = buffer.len().checked_sub(key.mic_length() + length)?;
+    buffer.get_mut(start..)?.get_mut(..length).map(InOutBuf::from)
+}
+
+/// Leaves nothing of a body that was written.
+fn wipe<'k>(job: &mut impl Job<'k>, length: usize) {
+    if let Some(mut body) = job.body(length) {
+        body.get_out().zeroize();
     }
 }
 
