@@ -23,7 +23,7 @@ pub(crate) fn prefetch<T: ?Sized>(place: &T) {
 /// As [`prefetch`], for the cache line `octets` behind the start of `place`: what lies there need not be looked at to
 /// have a reference to it.
 #[inline(always)]
-pub(crate) fn prefetch_at<T>(place: &T, octets: usize) {
+pub(crate) fn prefetch_at<T: ?Sized>(place: &T, octets: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as above; any address will do.
     unsafe {

@@ -11,6 +11,7 @@ use super::portable::Header;
 use super::{
     job,
     kernel::{self, Kernel, Lanes},
+    layout::PlainQosData,
 };
 
 /// Takes all packets through a backend; `Portable` where this processor does not have that one.
@@ -35,42 +36,51 @@ pub(super) fn run_one<'k, J: Job<'k>>(job: &mut J) {
 }
 
 /// Takes packets through a kernel, in that order. All have keys of one length.
+///
+/// `W` groups, a wave, are prepared, then done, then finished: what a kernel does for several at once, or what runs
+/// together where nothing stands between, is so done for all of them.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn run_groups<'k, K: Kernel<N>, J: Job<'k>, const N: usize>(kernel: &mut K, jobs: &mut [J], order: &[u32]) {
-    // All groups of a wave are prepared, then done, then finished: the chains at the end of a group and the key schedules
-    // at the start of the next one run together where nothing stands between them.
-    let mut wave: [Lanes<N>; WAVE] = core::array::from_fn(|_| Lanes::new());
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
+pub(super) fn run_groups<'k, K, J, const N: usize, const W: usize>(kernel: &mut K, jobs: &mut [J], order: &[u32])
+where
+    K: Kernel<N>,
+    J: Job<'k>,
+{
+    let mut wave: [Lanes<N>; W] = [const { Lanes::NEW }; W];
     let mut order = order.iter();
     while order.len() > 0 {
-        for index in order.clone().take(WAVE * N) {
+        for index in order.clone().take(W * N) {
             if let Some(job) = jobs.get(*index as usize) {
                 job.fetch();
             }
         }
         for lanes in &mut wave {
-            lanes.clear();
-            while !lanes.is_full()
+            let mut count = 0;
+            while count < N
                 && let Some(index) = order.next()
             {
                 let Some(job) = jobs.get_mut(*index as usize) else { continue };
-                let Some(packet) = job.prepare() else { continue };
-                if packet.length == 0 {
-                    run_body(job, &Header::of(packet.first, packet.aad), packet.length);
-                } else {
-                    lanes.push(*index, packet);
+                // What both ways find out is not brought together: it would go by memory.
+                match PlainQosData::of(job.mpdu()) {
+                    Some(header) if job.mpdu().len() > EMPTY => {
+                        let put = |packet| lanes.put(count, *index, packet);
+                        count += usize::from(job.prepare_with(&header, K::MIC_LENGTH, put).is_some());
+                    }
+                    _ => count += prepare_any(lanes, count, *index, job),
                 }
             }
+            lanes.set_count(count);
         }
-        for lanes in wave.iter_mut().filter(|lanes| !lanes.is_empty()) {
-            kernel.run(J::OPENS, lanes);
-        }
+        let full = wave.iter().take_while(|lanes| lanes.count() > 0).count();
+        kernel.run(J::OPENS, wave.get_mut(..full).unwrap_or_default());
         if !J::OPENS {
             continue;
         }
         for lanes in &wave {
             for (index, length, mic) in lanes.done() {
                 let Some(job) = jobs.get_mut(index as usize) else { continue };
-                if job::is_right(job, mic) {
+                if job::is_right(job, mic, K::MIC_LENGTH) {
                     job.done(length, mic);
                 } else {
                     job.failed(length);
@@ -80,9 +90,26 @@ pub(super) fn run_groups<'k, K: Kernel<N>, J: Job<'k>, const N: usize>(kernel: &
     }
 }
 
-/// Groups that are in flight together.
+/// Octets that may be a plain QoS data frame without a body, protected by CCMP-256 or not at all.
 #[cfg(target_arch = "x86_64")]
-const WAVE: usize = 4;
+const EMPTY: usize = 26 + 8 + 16;
+
+/// Prepares a packet with any header; says how many lanes it took, one or none.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+fn prepare_any<'k, J: Job<'k>, const N: usize>(lanes: &mut Lanes<N>, lane: usize, index: u32, job: &mut J) -> usize {
+    match job.prepare() {
+        Some(packet) if packet.length > 0 => {
+            lanes.put(lane, index, packet);
+            1
+        }
+        Some(packet) => {
+            run_body(job, &Header::of(packet.first, packet.aad), packet.length);
+            0
+        }
+        None => 0,
+    }
+}
 
 fn run_portable<'k, J: Job<'k>>(job: &mut J) {
     if let Some(packet) = job.prepare() {

@@ -6,14 +6,15 @@
 
 #![expect(clippy::inline_always, reason = "a packet that is returned by memory waits for its own stores: 9 ns of 27")]
 
+use core::hint::black_box;
+
 use ccm::aead::inout::InOutBuf;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::layout::{self, Block, Layout, LayoutError};
+use super::layout::{Block, Layout, LayoutError, MacHeader, PROTECTED};
 use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, Opened, SealError};
 use crate::ids::{KeyId, PacketNumber};
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_at};
 
 /// One packet of [`super::seal_batch`].
 #[derive(Debug)]
@@ -111,28 +112,21 @@ pub(super) trait Job<'k> {
     /// the cache.
     fn fetch(&self);
 
-    /// Checks the frame, whose header is laid out like that, and writes the headers; `None` where it fails, and then the
-    /// job says so. Else it says what will be once the body is done.
-    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet>;
+    /// Checks the frame, gives away what a kernel needs and writes the headers; `None` where it fails, and then the job
+    /// says so. Else it says what will be once the body is done. `mic_length` is that of the key.
+    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()>;
 
     /// The frame has no layout.
     fn refuse(&mut self, error: LayoutError);
 
-    /// Checks the frame and writes the headers; `None` where it fails, and then the job says so.
-    #[inline(always)]
+    /// The same for any header and key.
     fn prepare(&mut self) -> Option<Packet> {
-        match Layout::of_plain_qos_data(self.mpdu()) {
-            // Most are: with all lengths known, half of the instructions.
-            Some(layout) => self.prepare_with(&layout),
-            None => self.prepare_any(),
-        }
-    }
-
-    /// The same for any header.
-    #[inline(never)]
-    fn prepare_any(&mut self) -> Option<Packet> {
         match Layout::of(self.mpdu()) {
-            Ok(layout) => self.prepare_with(&layout),
+            Ok(layout) => {
+                let mut packet = None;
+                self.prepare_with(&layout, self.key().mic_length(), |given| packet = Some(given))?;
+                packet
+            }
             Err(error) => {
                 self.refuse(error);
                 None
@@ -178,24 +172,26 @@ impl<'k> Job<'k> for SealJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
-        let header = layout.header_length();
-        let length = self.mpdu.len().checked_sub(header)?;
-        if self.mpdu.len() > MAX_MPDU_LENGTH - self.key.overhead() {
+    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+        let start = header.length();
+        let length = self.mpdu.len().checked_sub(start)?;
+        let overhead = HEADER_LENGTH + mic_length;
+        if self.mpdu.len() > MAX_MPDU_LENGTH - overhead {
             self.result = Err(SealError::TooLong);
             return None;
         }
-        let sealed = self.mpdu.len() + self.key.overhead();
+        let sealed = self.mpdu.len() + overhead;
         let Some(out) = self.out.get_mut(..sealed) else {
             self.result = Err(SealError::NoRoom);
             return None;
         };
-        layout.emit_protected(self.mpdu, out);
-        *out.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
-        let output = out.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
-        let input = self.mpdu.as_ptr().wrapping_add(header);
+        let output = out.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
+        let input = self.mpdu.as_ptr().wrapping_add(start);
+        give(packet(self.key, header, (self.packet_number, mic_length), (input, output, length)));
+        header.emit(true, self.mpdu, out);
+        *out.get_mut(start..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
         self.result = Ok(sealed);
-        Some(packet(self.key, layout, self.packet_number, (input, output, length)))
+        Some(())
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -238,18 +234,20 @@ impl<'k> Job<'k> for OpenJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
-        match open_headers(self.key, self.mpdu, layout) {
+    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+        match open_headers(mic_length, self.mpdu, header) {
             Ok((number, length)) => {
-                let header = layout.header_length();
-                if self.out.len() < header + length {
+                let start = header.length();
+                if self.out.len() < start + length {
                     self.result = Err(OpenError::NoRoom);
                     return None;
                 }
-                self.result = Ok(Opened { length: header + length, packet_number: number });
-                let input = self.mpdu.as_ptr().wrapping_add(header + HEADER_LENGTH);
-                let output = self.out.as_mut_ptr().wrapping_add(header);
-                Some(packet(self.key, layout, number, (input, output, length)))
+                let input = self.mpdu.as_ptr().wrapping_add(start + HEADER_LENGTH);
+                let output = self.out.as_mut_ptr().wrapping_add(start);
+                give(packet(self.key, header, (number, mic_length), (input, output, length)));
+                header.emit(false, self.mpdu, self.out);
+                self.result = Ok(Opened { length: start + length, packet_number: number });
+                Some(())
             }
             Err(error) => {
                 self.result = Err(error);
@@ -268,18 +266,13 @@ impl<'k> Job<'k> for OpenJob<'k> {
         mic_of(self.key, self.mpdu)
     }
 
-    #[inline(always)]
-    fn done(&mut self, length: usize, _mic: &[u8; 16]) {
-        let header = self.mpdu.len() - self.key.overhead() - length;
-        if let (Some(to), Some(from)) = (self.out.get_mut(..header), self.mpdu.get(..header)) {
-            copy_header(to, from);
-            set_protected(to, false);
-        }
-    }
+    fn done(&mut self, _length: usize, _mic: &[u8; 16]) {}
 
     #[cold]
     fn failed(&mut self, length: usize) {
         wipe(self, length);
+        let header = self.mpdu.len() - self.key.overhead() - length;
+        self.out.get_mut(..header).unwrap_or_default().zeroize();
         self.result = Err(OpenError::MicFailed);
     }
 }
@@ -308,19 +301,20 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
-        let header = layout.header_length();
-        let length = self.buffer.len().checked_sub(header + self.key.overhead())?;
+    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+        let start = header.length();
+        let length = self.buffer.len().checked_sub(start + HEADER_LENGTH + mic_length)?;
         if self.buffer.len() > MAX_MPDU_LENGTH {
             self.result = Err(SealError::TooLong);
             return None;
         }
-        self.buffer.copy_within(HEADER_LENGTH..HEADER_LENGTH + header, 0);
+        self.buffer.copy_within(HEADER_LENGTH..HEADER_LENGTH + start, 0);
         set_protected(self.buffer, true);
-        *self.buffer.get_mut(header..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
-        let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
+        *self.buffer.get_mut(start..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
+        let body = self.buffer.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
+        give(packet(self.key, header, (self.packet_number, mic_length), (body, body, length)));
         self.result = Ok(());
-        Some(packet(self.key, layout, self.packet_number, (body, body, length)))
+        Some(())
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -360,13 +354,14 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet> {
-        match open_headers(self.key, self.buffer, layout) {
+    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+        match open_headers(mic_length, self.buffer, header) {
             Ok((number, length)) => {
-                let header = layout.header_length();
-                self.result = Ok(Opened { length: header + length, packet_number: number });
-                let body = self.buffer.as_mut_ptr().wrapping_add(header + HEADER_LENGTH);
-                Some(packet(self.key, layout, number, (body, body, length)))
+                let start = header.length();
+                self.result = Ok(Opened { length: start + length, packet_number: number });
+                let body = self.buffer.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
+                give(packet(self.key, header, (number, mic_length), (body, body, length)));
+                Some(())
             }
             Err(error) => {
                 self.result = Err(error);
@@ -413,62 +408,54 @@ fn wipe<'k>(job: &mut impl Job<'k>, length: usize) {
 /// Asks for the first and the last octets of a buffer.
 #[inline(always)]
 fn fetch_ends(buffer: &[u8]) {
-    if let [first, .., last] = buffer {
-        prefetch(first);
-        prefetch(last);
-    }
+    prefetch(buffer);
+    prefetch_at(buffer, buffer.len().wrapping_sub(1));
 }
 
-/// Is it the code that came with the packet? Takes the same time whatever the answer.
-pub(super) fn is_right<'k>(job: &impl Job<'k>, mic: &[u8; 16]) -> bool {
-    let came = job.mic();
-    match came.first_chunk::<16>() {
-        Some(came) => u128::from_ne_bytes(*came).ct_eq(&u128::from_ne_bytes(*mic)).into(),
-        None => match (came.first_chunk::<8>(), mic.first_chunk::<8>()) {
-            (Some(came), Some(mic)) => u64::from_ne_bytes(*came).ct_eq(&u64::from_ne_bytes(*mic)).into(),
-            _ => false,
-        },
-    }
+/// Is it the code, of `mic_length` octets, that came with the packet? Takes the same time whatever the answer: all octets
+/// are looked at together, and the compiler does not know that the question is whether they are alike.
+#[inline(always)]
+pub(super) fn is_right<'k>(job: &impl Job<'k>, mic: &[u8; 16], mic_length: usize) -> bool {
+    let [low, high] = words(mic);
+    let difference = if mic_length == 16 {
+        job.mpdu().last_chunk().map(words).map(|[came_low, came_high]| (low ^ came_low) | (high ^ came_high))
+    } else {
+        job.mpdu().last_chunk().map(|came| low ^ u64::from_le_bytes(*came))
+    };
+    difference.is_some_and(|difference| black_box(difference) == 0)
+}
+
+/// The words of a code.
+fn words(octets: &[u8; 16]) -> [u64; 2] {
+    let (words, _) = octets.as_chunks();
+    [0, 1].map(|word| words.get(word).copied().map_or(0, u64::from_le_bytes))
 }
 
 #[inline(always)]
 fn packet(
     key: &CcmpKey,
-    layout: &Layout,
-    number: PacketNumber,
+    header: &impl MacHeader,
+    (number, mic_length): (PacketNumber, usize),
     (input, output, length): (*const u8, *mut u8, usize),
 ) -> Packet {
     let body_length = u16::try_from(length).unwrap_or_default();
-    let first = layout.first_block(number, key.mic_length(), body_length);
-    Packet { key: key.octets().as_ptr(), first, aad: layout.aad(key.spp_amsdu()), input, output, length }
+    let first = header.first_block(number, mic_length, body_length);
+    Packet { key: key.octets().as_ptr(), first, aad: header.aad(key.qos_mask()), input, output, length }
 }
 
 /// Checks a protected MPDU; its packet number, and the length of the body.
 #[inline(always)]
-fn open_headers(key: &CcmpKey, mpdu: &[u8], layout: &Layout) -> Result<(PacketNumber, usize), OpenError> {
-    let ccmp = CcmpHeader::read_after(mpdu, layout)?;
+fn open_headers(mic_length: usize, mpdu: &[u8], header: &impl MacHeader) -> Result<(PacketNumber, usize), OpenError> {
+    if !header.is_protected() {
+        return Err(OpenError::NotProtected);
+    }
+    let ccmp = mpdu.get(header.length()..).and_then(<[u8]>::first_chunk).ok_or(OpenError::Truncated)?;
+    let (number, _) = CcmpHeader::parse(*ccmp)?;
     if mpdu.len() > MAX_MPDU_LENGTH {
         return Err(OpenError::NotCcmp);
     }
-    let length = mpdu.len().checked_sub(layout.header_length() + key.overhead()).ok_or(OpenError::Truncated)?;
-    Ok((ccmp.packet_number, length))
-}
-
-/// Copies a MAC header, of the same length, without a call for those that are common.
-#[inline(always)]
-fn copy_header(to: &mut [u8], from: &[u8]) {
-    match (from.first_chunk::<16>(), from.last_chunk::<16>()) {
-        // Both halves together: 16 to 32 octets.
-        (Some(first), Some(last)) if from.len() <= 32 && to.len() == from.len() => {
-            if let Some(to) = to.first_chunk_mut() {
-                *to = *first;
-            }
-            if let Some(to) = to.last_chunk_mut() {
-                *to = *last;
-            }
-        }
-        _ => to.copy_from_slice(from),
-    }
+    let overhead = header.length() + HEADER_LENGTH + mic_length;
+    Ok((number, mpdu.len().checked_sub(overhead).ok_or(OpenError::Truncated)?))
 }
 
 #[inline(always)]
@@ -488,6 +475,6 @@ fn mic_of<'a>(key: &CcmpKey, mpdu: &'a [u8]) -> &'a [u8] {
 
 fn set_protected(header: &mut [u8], protected: bool) {
     if let Some(flags) = header.get_mut(1) {
-        *flags = if protected { *flags | layout::PROTECTED } else { *flags & !layout::PROTECTED };
+        *flags = if protected { *flags | PROTECTED } else { *flags & !PROTECTED };
     }
 }

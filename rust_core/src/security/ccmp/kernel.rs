@@ -88,31 +88,23 @@ pub(super) struct Lanes<const N: usize> {
 
 #[cfg(target_arch = "x86_64")]
 impl<const N: usize> Lanes<N> {
-    pub(super) fn new() -> Self {
-        let nowhere = NOWHERE.0.as_ptr();
-        Self {
-            first: [[0; 2]; N],
-            aad: [[[0; 2]; N]; 2],
-            mic: [[0; 16]; N],
-            key: [nowhere; N],
-            input: [nowhere; N],
-            output: [core::ptr::null_mut(); N],
-            length: [0; N],
-            index: [0; N],
-            count: 0,
-        }
-    }
+    /// Without packets.
+    pub(super) const NEW: Self = Self {
+        first: [[0; 2]; N],
+        aad: [[[0; 2]; N]; 2],
+        mic: [[0; 16]; N],
+        key: [NOWHERE.0.as_ptr(); N],
+        input: [NOWHERE.0.as_ptr(); N],
+        output: [core::ptr::null_mut(); N],
+        length: [0; N],
+        index: [0; N],
+        count: 0,
+    };
 
-    pub(super) fn clear(&mut self) {
-        self.length = [0; N];
-        self.key = [NOWHERE.0.as_ptr(); N];
-        self.count = 0;
-    }
-
+    /// Puts a packet into a lane; all lanes before have one.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see job")]
-    pub(super) fn push(&mut self, index: u32, packet: Packet) {
-        let lane = self.count;
+    pub(super) fn put(&mut self, lane: usize, index: u32, packet: Packet) {
         let places = (self.first.get_mut(lane), self.index.get_mut(lane), self.length.get_mut(lane));
         let (Some(first), Some(number), Some(length)) = places else { return };
         (*first, *number, *length) = (packet.first, index, packet.length);
@@ -125,15 +117,19 @@ impl<const N: usize> Lanes<N> {
         if let (Some(key), Some(input), Some(output)) = places {
             (*key, *input, *output) = (packet.key, packet.input, packet.output);
         }
-        self.count += 1;
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
+    /// That many lanes have a packet, the others none.
+    pub(super) fn set_count(&mut self, count: usize) {
+        self.count = count;
+        for (length, key) in self.length.iter_mut().zip(&mut self.key).skip(count) {
+            (*length, *key) = (0, NOWHERE.0.as_ptr());
+        }
     }
 
-    pub(super) const fn is_full(&self) -> bool {
-        self.count == N
+    /// Lanes that have a packet: the first ones.
+    pub(super) const fn count(&self) -> usize {
+        self.count
     }
 
     /// Of each packet: the number that it was pushed with, octets of its body, its code.
@@ -155,8 +151,11 @@ struct Nowhere([u8; 64]);
 /// the bodies once those are encrypted.
 #[cfg(target_arch = "x86_64")]
 pub(super) trait Kernel<const N: usize> {
+    /// Of the keys: 8 or 16.
+    const MIC_LENGTH: usize;
+
     /// Takes lanes in any order; those that are sorted, the longest first, take the least time.
-    fn run(&mut self, opens: bool, lanes: &mut Lanes<N>);
+    fn run(&mut self, opens: bool, wave: &mut [Lanes<N>]);
 }
 
 /// Half a group of the widest kernel.
@@ -173,20 +172,16 @@ pub(super) fn run<'k, J: Job<'k>>(backend: Backend, is_256: bool, jobs: &mut [J]
             // What is left for a group of at most eight has the narrow registers for itself.
             let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
             let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
-            if is_256 {
-                batch::run_groups(&mut x86_512::Vaes512::<14>::new(), jobs, order);
-            } else {
-                batch::run_groups(&mut x86_512::Vaes512::<10>::new(), jobs, order);
-            }
+            x86_512::run(is_256, jobs, order);
             run(Backend::Vaes256, is_256, jobs, rest);
         }
-        (Backend::Vaes256, false) => batch::run_groups(&mut x86::Vaes256::<10>::new(), jobs, order),
-        (Backend::Vaes256, true) => batch::run_groups(&mut x86::Vaes256::<14>::new(), jobs, order),
+        (Backend::Vaes256, false) => batch::run_groups::<_, _, _, 4>(&mut x86::Vaes256::<10>::new(), jobs, order),
+        (Backend::Vaes256, true) => batch::run_groups::<_, _, _, 4>(&mut x86::Vaes256::<14>::new(), jobs, order),
         (Backend::AesNi | Backend::Portable, false) => {
-            batch::run_groups(&mut x86::AesNi::<10>::new(), jobs, order);
+            batch::run_groups::<_, _, _, 4>(&mut x86::AesNi::<10>::new(), jobs, order);
         }
         (Backend::AesNi | Backend::Portable, true) => {
-            batch::run_groups(&mut x86::AesNi::<14>::new(), jobs, order);
+            batch::run_groups::<_, _, _, 4>(&mut x86::AesNi::<14>::new(), jobs, order);
         }
     }
 }

@@ -74,26 +74,6 @@ impl Layout {
         })
     }
 
-    /// The layout of what most frames are: QoS data with three addresses and nothing else. `None` for all others.
-    #[inline(always)]
-    pub(super) fn of_plain_qos_data(mpdu: &[u8]) -> Option<Self> {
-        let (header, _) = mpdu.split_first_chunk::<26>()?;
-        let (fixed, [qos, _]) = header.split_first_chunk::<24>()? else { return None };
-        let words = words(fixed);
-        let is_plain = words[0] & (TYPE_AND_VERSION | QOS_SUBTYPE | ORDER) == QOS_DATA;
-        let qos = u64::from(*qos);
-        (is_plain && words[0] & DS_BITS != DS_BITS).then_some(Self {
-            words,
-            control_mask: QOS_DATA_MASK,
-            nonce_flags: qos & u64::from(TID),
-            qos,
-            qos_place: 0,
-            address4: 0,
-            aad_length: 24,
-            header_length: 26,
-        })
-    }
-
     #[inline(always)]
     fn with_optional_fields(words: [u64; 3], optional: u64) -> Self {
         let (is_data, has_qos) = (words[0] & TYPE_DATA != 0, words[0] & QOS_DATA == QOS_DATA);
@@ -139,33 +119,6 @@ impl Layout {
         }
     }
 
-    /// Octets of the MAC header, QoS Control and HT Control included.
-    pub(super) const fn header_length(&self) -> usize {
-        self.header_length
-    }
-
-    /// Copies the MAC header to the start of `out`, with the Protected Frame bit; nothing where there is no room.
-    #[inline(always)]
-    pub(super) fn emit_protected(&self, mpdu: &[u8], out: &mut [u8]) {
-        let [start, addresses, end] = self.words;
-        if let Some((fixed, rest)) = out.split_first_chunk_mut::<24>() {
-            for (octets, word) in fixed.as_chunks_mut::<8>().0.iter_mut().zip([start | PROTECTED_BIT, addresses, end]) {
-                *octets = word.to_le_bytes();
-            }
-            match (mpdu.get(24..self.header_length), rest.get_mut(..self.header_length - 24)) {
-                (Some([]), _) => {}
-                (Some([a, b]), Some([to_a, to_b])) => (*to_a, *to_b) = (*a, *b),
-                (Some(from), Some(to)) => to.copy_from_slice(from),
-                _ => {}
-            }
-        }
-    }
-
-    /// The Protected Frame bit.
-    pub(super) const fn is_protected(&self) -> bool {
-        self.words[0] & PROTECTED_BIT != 0
-    }
-
     /// Which replay counter the frame is measured by.
     pub(super) fn replay_class(&self) -> ReplayClass {
         match self.words[0] & TYPE_DATA {
@@ -173,26 +126,143 @@ impl Layout {
             _ => ReplayClass::Priority(Tid::from_low_bits(self.nonce_flags.to_le_bytes()[0])),
         }
     }
+}
+
+/// What CCMP needs of a MAC header.
+pub(super) trait MacHeader {
+    /// Octets, QoS Control and HT Control included.
+    fn length(&self) -> usize;
+
+    /// The Protected Frame bit.
+    fn is_protected(&self) -> bool;
+
+    /// Copies the header of `mpdu` to the start of `out`, with that Protected Frame bit; nothing where there is no room.
+    fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]);
 
     /// B1 and B2 (RFC 3610 2.2) of the additional authentication data (IEEE 802.11-2020 12.5.3.3.3): its length, the
-    /// AAD, zeros. HT Control is no part of it.
-    #[inline(always)]
-    pub(super) fn aad(&self, spp_amsdu: bool) -> [Block; 2] {
-        let [start, addresses, end] = self.words;
-        let control = start & self.control_mask | PROTECTED_BIT;
-        let qos = self.qos & if spp_amsdu { u64::from(TID | AMSDU_PRESENT) } else { u64::from(TID) };
-        let first = self.aad_length << 8 | control << 16 | start & ADDRESS1_START;
-        [[first, addresses], [end & ADDRESS3_AND_FRAGMENT, self.address4 | qos << self.qos_place]]
-    }
+    /// AAD, zeros. HT Control is no part of it, and of the first octet of QoS Control these bits.
+    fn aad(&self, qos_mask: u8) -> [Block; 2];
 
     /// B0 (RFC 3610 2.2) for a code of `mic_length` octets: flags, nonce, length of the body. The nonce (IEEE
     /// 802.11-2020 12.5.3.3.4) is its octets 1 to 13.
+    fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block;
+}
+
+impl MacHeader for Layout {
     #[inline(always)]
-    pub(super) fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
-        let flags = if mic_length == 8 { FLAGS_M8 } else { FLAGS_M16 };
-        let transmitter = self.words[1] & !0xffff;
-        [transmitter | self.nonce_flags << 8 | flags, (number.value() << 16).swap_bytes() | end_of_block(body_length)]
+    fn length(&self) -> usize {
+        self.header_length
     }
+
+    #[inline(always)]
+    fn is_protected(&self) -> bool {
+        self.words[0] & PROTECTED_BIT != 0
+    }
+
+    #[inline(always)]
+    fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]) {
+        let (Some(from), Some(to)) = (mpdu.get(..self.header_length), out.get_mut(..self.header_length)) else {
+            return;
+        };
+        to.copy_from_slice(from);
+        if let [_, flags, ..] = to {
+            *flags = if is_protected { *flags | PROTECTED } else { *flags & !PROTECTED };
+        }
+    }
+
+    #[inline(always)]
+    fn aad(&self, qos_mask: u8) -> [Block; 2] {
+        let [start, addresses, end] = self.words;
+        let qos = self.qos & u64::from(qos_mask);
+        [
+            [first_of_aad(self.aad_length, start, self.control_mask), addresses],
+            [end & ADDRESS3_AND_FRAGMENT, self.address4 | qos << self.qos_place],
+        ]
+    }
+
+    #[inline(always)]
+    fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
+        first_block(self.words[1], self.nonce_flags, number, mic_length, body_length)
+    }
+}
+
+/// The header that most frames have: QoS data with three addresses and nothing else. All lengths are known: preparing a
+/// packet of 64 octets costs as much as its AES.
+#[derive(Clone, Copy)]
+pub(super) struct PlainQosData {
+    /// The first 24 octets, little-endian.
+    words: [u64; 3],
+    /// The first octet of QoS Control.
+    qos: u64,
+}
+
+impl PlainQosData {
+    const LENGTH: usize = 26;
+
+    /// `None` for all other frames.
+    #[inline(always)]
+    pub(super) fn of(mpdu: &[u8]) -> Option<Self> {
+        let header = mpdu.first_chunk::<{ Self::LENGTH }>()?;
+        let (fixed, [qos, _]) = header.split_first_chunk::<24>()? else { return None };
+        let words = words(fixed);
+        if words[0] & (TYPE_AND_VERSION | QOS_SUBTYPE | ORDER) != QOS_DATA {
+            return None;
+        }
+        if words[0] & DS_BITS == DS_BITS {
+            return None;
+        }
+        Some(Self { words, qos: u64::from(*qos) })
+    }
+}
+
+impl MacHeader for PlainQosData {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        Self::LENGTH
+    }
+
+    #[inline(always)]
+    fn is_protected(&self) -> bool {
+        self.words[0] & PROTECTED_BIT != 0
+    }
+
+    #[inline(always)]
+    fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]) {
+        let control = self.words[0];
+        let control = if is_protected { control | PROTECTED_BIT } else { control & !PROTECTED_BIT };
+        let (Some(from), Some(to)) = (mpdu.first_chunk::<{ Self::LENGTH }>(), out.first_chunk_mut()) else { return };
+        *to = *from;
+        if let Some(start) = to.first_chunk_mut() {
+            *start = control.to_le_bytes();
+        }
+    }
+
+    #[inline(always)]
+    fn aad(&self, qos_mask: u8) -> [Block; 2] {
+        let [start, addresses, end] = self.words;
+        let qos = self.qos & u64::from(qos_mask);
+        [[first_of_aad(24, start, QOS_DATA_MASK), addresses], [end & ADDRESS3_AND_FRAGMENT, qos]]
+    }
+
+    #[inline(always)]
+    fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
+        let [_, addresses, _] = self.words;
+        first_block(addresses, self.qos & u64::from(TID), number, mic_length, body_length)
+    }
+}
+
+/// The first word of B1.
+#[inline(always)]
+const fn first_of_aad(length: u64, start: u64, control_mask: u64) -> u64 {
+    let control = start & control_mask | PROTECTED_BIT;
+    length << 8 | control << 16 | start & ADDRESS1_START
+}
+
+/// B0: `addresses` is the header's second word, with Address 2 at its end.
+#[inline(always)]
+fn first_block(addresses: u64, nonce_flags: u64, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
+    let flags = if mic_length == 8 { FLAGS_M8 } else { FLAGS_M16 };
+    [addresses & !0xffff | nonce_flags << 8 | flags, (number.value() << 16 | u64::from(body_length)).swap_bytes()]
 }
 
 /// A counter block (RFC 3610 2.3) from B0.
@@ -244,8 +314,8 @@ const ADDRESS1_START: u64 = 0xffff_ffff_0000_0000;
 const ADDRESS3_AND_FRAGMENT: u64 = 0x000f_ffff_ffff_ffff;
 /// An address as the low bits of a word.
 const ADDRESS: u64 = 0x0000_ffff_ffff_ffff;
-const TID: u8 = 0x0f;
-const AMSDU_PRESENT: u8 = 1 << 7;
+pub(super) const TID: u8 = 0x0f;
+pub(super) const AMSDU_PRESENT: u8 = 1 << 7;
 const NONCE_MANAGEMENT: u64 = 1 << 4;
 /// There is AAD, the code has 8 or 16 octets, lengths have two.
 const FLAGS_M8: u64 = 0x59;

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 pub use self::job::{OpenInPlaceJob, OpenJob, SealInPlaceJob, SealJob};
 pub use self::kernel::Backend;
-use self::layout::{Layout, LayoutError};
+use self::layout::{Layout, LayoutError, MacHeader};
 use self::portable::Schedule;
 #[cfg(target_arch = "x86_64")]
 pub use self::x86_limit::aes_rounds;
@@ -46,7 +46,8 @@ pub const HEADER_LENGTH: usize = 8;
 pub struct CcmpKey {
     octets: Zeroizing<[u8; 32]>,
     cipher: CipherSuite,
-    spp_amsdu: bool,
+    /// The bits of the first octet of QoS Control that are authenticated.
+    qos_mask: u8,
     /// Expanded when it is first asked for: the kernels expand keys on the fly.
     schedule: OnceLock<Box<Schedule>>,
 }
@@ -61,13 +62,13 @@ impl CcmpKey {
         };
         let mut octets = Zeroizing::new([0; 32]);
         octets.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Ok(Self { octets, cipher, spp_amsdu: false, schedule: OnceLock::new() })
+        Ok(Self { octets, cipher, qos_mask: layout::TID, schedule: OnceLock::new() })
     }
 
     /// Both ends are SPP A-MSDU capable: the A-MSDU Present bit is authenticated too (IEEE 802.11-2020 12.5.3.3.3).
     #[must_use]
     pub fn with_spp_amsdu(mut self, enabled: bool) -> Self {
-        self.spp_amsdu = enabled;
+        self.qos_mask = if enabled { layout::TID | layout::AMSDU_PRESENT } else { layout::TID };
         self
     }
 
@@ -147,8 +148,8 @@ impl CcmpKey {
         self.cipher.0 == CipherSuite::CCMP_256.0
     }
 
-    const fn spp_amsdu(&self) -> bool {
-        self.spp_amsdu
+    const fn qos_mask(&self) -> u8 {
+        self.qos_mask
     }
 
     /// The 32 octets that hold the key.
@@ -203,32 +204,31 @@ impl CcmpHeader {
     /// # Errors
     /// `Truncated`, `NotProtected`, or `NotCcmp`.
     pub fn read(mpdu: &[u8]) -> Result<Self, OpenError> {
-        Self::read_after(mpdu, &Layout::of(mpdu)?)
-    }
-
-    #[inline]
-    fn read_after(mpdu: &[u8], layout: &Layout) -> Result<Self, OpenError> {
+        let layout = Layout::of(mpdu)?;
         if !layout.is_protected() {
             return Err(OpenError::NotProtected);
         }
-        let header = mpdu.get(layout.header_length()..).and_then(<[u8]>::first_chunk::<HEADER_LENGTH>);
-        let octets = *header.ok_or(OpenError::Truncated)?;
+        let header = mpdu.get(layout.length()..).and_then(<[u8]>::first_chunk).ok_or(OpenError::Truncated)?;
+        let (packet_number, key_id) = Self::parse(*header)?;
+        Ok(Self { packet_number, key_id, class: layout.replay_class() })
+    }
+
+    /// The packet number and the key's identifier of a CCMP header.
+    #[inline]
+    fn parse(octets: [u8; HEADER_LENGTH]) -> Result<(PacketNumber, KeyId), OpenError> {
         let [_pn0, _pn1, _reserved, key, ..] = octets;
         if key & EXTENDED_IV == 0 {
             return Err(OpenError::NotCcmp);
         }
         let word = u64::from_le_bytes(octets);
-        Ok(Self {
-            packet_number: PacketNumber::from_low_bits(word >> 32 << 16 | word & 0xffff),
-            key_id: KeyId::from_low_bits(key >> 6),
-            class: layout.replay_class(),
-        })
+        Ok((PacketNumber::from_low_bits(word >> 32 << 16 | word & 0xffff), KeyId::from_low_bits(key >> 6)))
     }
 
     #[inline]
     const fn emit(number: PacketNumber, key_id: KeyId) -> [u8; HEADER_LENGTH] {
-        let (low, high) = (number.value() & 0xffff, number.value() >> 16);
-        (low | ((EXTENDED_IV | key_id.value() << 6) as u64) << 24 | high << 32).to_le_bytes()
+        let number = number.value();
+        (number << 16 & !0xffff_ffff | (key_id.value() as u64) << 30 | (EXTENDED_IV as u64) << 24 | number & 0xffff)
+            .to_le_bytes()
     }
 }
 

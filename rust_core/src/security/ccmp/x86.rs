@@ -121,7 +121,17 @@ macro_rules! kernel {
         }
 
         impl<const ROUNDS: usize> Kernel<{ VECTORS * $width }> for $name<ROUNDS> {
-            fn run(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
+            const MIC_LENGTH: usize = if ROUNDS == 10 { 8 } else { 16 };
+
+            fn run(&mut self, opens: bool, wave: &mut [Lanes<{ VECTORS * $width }>]) {
+                for lanes in wave {
+                    self.run_group(opens, lanes);
+                }
+            }
+        }
+
+        impl<const ROUNDS: usize> $name<ROUNDS> {
+            fn run_group(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 let longest = lanes.length.iter().copied().max().unwrap_or_default();
                 let is_even = lanes.length.iter().all(|length| (*length).wrapping_sub(1) / BLOCK == (longest - 1) / BLOCK);
                 if !is_even {
@@ -413,16 +423,14 @@ macro_rules! kernel {
 /// Lanes of non-zero length stand as [`Packet`](super::job::Packet) promises of packets that are sealed.
 #[inline]
 pub(super) unsafe fn put_mics<const N: usize>(lanes: &Lanes<N>, rounds: usize) {
-    for ((mic, output), length) in lanes.mic.iter().zip(lanes.output).zip(lanes.length) {
-        if length > 0 {
-            let place = output.wrapping_add(length);
-            // SAFETY: as promised.
-            unsafe {
-                if rounds == 10 {
-                    place.copy_from_nonoverlapping(mic.as_ptr(), 8);
-                } else {
-                    place.copy_from_nonoverlapping(mic.as_ptr(), 16);
-                }
+    for ((mic, output), length) in lanes.mic.iter().zip(lanes.output).zip(lanes.length).take(lanes.count()) {
+        let place = output.wrapping_add(length);
+        // SAFETY: as promised.
+        unsafe {
+            if rounds == 10 {
+                place.copy_from_nonoverlapping(mic.as_ptr(), 8);
+            } else {
+                place.copy_from_nonoverlapping(mic.as_ptr(), 16);
             }
         }
     }
