@@ -21,9 +21,12 @@ pub(super) fn run<'k, J: Job<'k>>(backend: Backend, jobs: &mut [J]) {
         _ if jobs.is_empty() => {}
         #[cfg(target_arch = "x86_64")]
         _ if backend.is_available() => {
-            let (short, long) = order(jobs);
-            kernel::run(backend, false, jobs, &short);
-            kernel::run(backend, true, jobs, &long);
+            let is_256 = jobs.first().is_some_and(|job| job.key().is_256());
+            let mut others = Vec::new();
+            kernel::run(backend, is_256, jobs, &order(jobs), &mut others);
+            if !others.is_empty() {
+                kernel::run(backend, !is_256, jobs, &others, &mut Vec::new());
+            }
         }
         _ => jobs.iter_mut().for_each(run_portable),
     }
@@ -35,15 +38,20 @@ pub(super) fn run_one<'k, J: Job<'k>>(job: &mut J) {
     run(backend, core::slice::from_mut(job));
 }
 
-/// Takes packets through a kernel, in that order. All have keys of one length.
+/// Takes packets through a kernel, in that order; those whose keys have another length than the kernel's are put into
+/// `others`.
 ///
 /// `W` groups, a wave, are prepared, then done, then finished: what a kernel does for several at once, or what runs
 /// together where nothing stands between, is so done for all of them.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
-pub(super) fn run_groups<'k, K, J, const N: usize, const W: usize>(kernel: &mut K, jobs: &mut [J], order: &[u32])
-where
+pub(super) fn run_groups<'k, K, J, const N: usize, const W: usize>(
+    kernel: &mut K,
+    jobs: &mut [J],
+    order: &[u32],
+    others: &mut Vec<u32>,
+) where
     K: Kernel<N>,
     J: Job<'k>,
 {
@@ -61,6 +69,10 @@ where
                 && let Some(index) = order.next()
             {
                 let Some(job) = jobs.get_mut(*index as usize) else { continue };
+                if job.key().mic_length() != K::MIC_LENGTH {
+                    others.push(*index);
+                    continue;
+                }
                 // What both ways find out is not brought together: it would go by memory.
                 match PlainQosData::of(job.mpdu()) {
                     Some(header) if job.mpdu().len() > EMPTY => {
@@ -137,14 +149,13 @@ fn run_body<'k, J: Job<'k>>(job: &mut J, header: &Header, length: usize) {
     }
 }
 
-/// The packets with keys of 16 octets and those with 32, the longest first.
+/// The packets, the longest first.
 #[cfg(target_arch = "x86_64")]
-fn order<'k, J: Job<'k>>(jobs: &[J]) -> (Vec<u32>, Vec<u32>) {
+fn order<'k, J: Job<'k>>(jobs: &[J]) -> Vec<u32> {
     let indices = 0..u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-    let (size, is_256) = jobs.first().map_or((0, false), |job| (job.size(), job.key().is_256()));
-    if jobs.iter().all(|job| job.size() == size && job.key().is_256() == is_256) {
-        let all: Vec<u32> = indices.collect();
-        return if is_256 { (Vec::new(), all) } else { (all, Vec::new()) };
+    let size = jobs.first().map_or(0, J::size);
+    if jobs.iter().all(|job| job.size() == size) {
+        return indices.collect();
     }
     // A counting sort by blocks: there are few, and a comparing one costs more than AES does.
     let blocks = |job: &J| (job.size() / 16).min(BLOCKS - 1);
@@ -167,8 +178,7 @@ fn order<'k, J: Job<'k>>(jobs: &[J]) -> (Vec<u32>, Vec<u32>) {
             *place += 1;
         }
     }
-    let is_256 = |index: &u32| jobs.get(*index as usize).is_some_and(|job| job.key().is_256());
-    if sorted.iter().any(is_256) { sorted.into_iter().partition(|index| !is_256(index)) } else { (sorted, Vec::new()) }
+    sorted
 }
 
 /// Packets of 511 blocks, 8176 octets, and more count as alike.

@@ -162,26 +162,40 @@ pub(super) trait Kernel<const N: usize> {
 #[cfg(target_arch = "x86_64")]
 const HALF: usize = 8;
 
-/// Takes packets, in that order, through the kernel of a backend that is available.
+/// Takes packets, in that order, through the kernel of a backend that is available. Those whose keys are of the other
+/// length than `is_256` says are put into `others`.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn run<'k, J: Job<'k>>(backend: Backend, is_256: bool, jobs: &mut [J], order: &[u32]) {
+pub(super) fn run<'k, J: Job<'k>>(
+    backend: Backend,
+    is_256: bool,
+    jobs: &mut [J],
+    order: &[u32],
+    others: &mut Vec<u32>,
+) {
     match (backend, is_256) {
         _ if order.is_empty() => {}
-        (Backend::Vaes512, _) if order.len() <= HALF => run(Backend::Vaes256, is_256, jobs, order),
+        (Backend::Vaes512, _) if order.len() <= HALF => run(Backend::Vaes256, is_256, jobs, order, others),
         (Backend::Vaes512, _) => {
             // What is left for a group of at most eight has the narrow registers for itself.
             let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
             let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
-            x86_512::run(is_256, jobs, order);
-            run(Backend::Vaes256, is_256, jobs, rest);
+            x86_512::run(is_256, jobs, order, others);
+            run(Backend::Vaes256, is_256, jobs, rest, others);
         }
-        (Backend::Vaes256, false) => batch::run_groups::<_, _, _, 4>(&mut x86::Vaes256::<10>::new(), jobs, order),
-        (Backend::Vaes256, true) => batch::run_groups::<_, _, _, 4>(&mut x86::Vaes256::<14>::new(), jobs, order),
-        (Backend::AesNi | Backend::Portable, false) => {
-            batch::run_groups::<_, _, _, 4>(&mut x86::AesNi::<10>::new(), jobs, order);
-        }
-        (Backend::AesNi | Backend::Portable, true) => {
-            batch::run_groups::<_, _, _, 4>(&mut x86::AesNi::<14>::new(), jobs, order);
-        }
+        (Backend::Vaes256, false) => run_groups(&mut x86::Vaes256::<10>::new(), jobs, order, others),
+        (Backend::Vaes256, true) => run_groups(&mut x86::Vaes256::<14>::new(), jobs, order, others),
+        (Backend::AesNi | Backend::Portable, false) => run_groups(&mut x86::AesNi::<10>::new(), jobs, order, others),
+        (Backend::AesNi | Backend::Portable, true) => run_groups(&mut x86::AesNi::<14>::new(), jobs, order, others),
     }
+}
+
+/// Waves of four groups: the chains at the end of one and the key schedules at the start of the next run together.
+#[cfg(target_arch = "x86_64")]
+fn run_groups<'k, const N: usize>(
+    kernel: &mut impl Kernel<N>,
+    jobs: &mut [impl Job<'k>],
+    order: &[u32],
+    others: &mut Vec<u32>,
+) {
+    batch::run_groups::<_, _, _, 4>(kernel, jobs, order, others);
 }

@@ -124,22 +124,30 @@ impl<const ROUNDS: usize> Kernel<LANES> for Vaes512<ROUNDS> {
     }
 }
 
-/// Takes packets, in that order, through this kernel.
-pub(super) fn run<'k, J: Job<'k>>(is_256: bool, jobs: &mut [J], order: &[u32]) {
+/// Takes packets, in that order, through this kernel; those with keys of the other length are put into `others`.
+pub(super) fn run<'k, J: Job<'k>>(is_256: bool, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
     // SAFETY: the processor has the instructions.
     unsafe {
         if is_256 {
-            run_groups(&mut Vaes512::<14>::new(), jobs, order);
+            run_groups(&mut Vaes512::<14>::new(), jobs, order, others);
         } else {
-            run_groups(&mut Vaes512::<10>::new(), jobs, order);
+            run_groups(&mut Vaes512::<10>::new(), jobs, order, others);
         }
     }
 }
 
 /// What is done for each packet is compiled for this processor too.
-#[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes,bmi1,bmi2,movbe")]
-unsafe fn run_groups<'k, const ROUNDS: usize, J: Job<'k>>(kernel: &mut Vaes512<ROUNDS>, jobs: &mut [J], order: &[u32]) {
-    batch::run_groups::<_, _, _, 2>(kernel, jobs, order);
+///
+/// # Safety
+/// The processor has the instructions.
+#[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
+unsafe fn run_groups<'k, const ROUNDS: usize, J: Job<'k>>(
+    kernel: &mut Vaes512<ROUNDS>,
+    jobs: &mut [J],
+    order: &[u32],
+    others: &mut Vec<u32>,
+) {
+    batch::run_groups::<_, _, _, 2>(kernel, jobs, order, others);
 }
 
 macro_rules! each {
