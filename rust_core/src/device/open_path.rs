@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
+use super::pipeline::{Admission, Failure, Lane, Path, SLICE, Ticket, recycle};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::Shard;
 use super::usual::UsualUp;
@@ -90,21 +90,23 @@ impl Path for Up {
 
     fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
         let Lane { tickets, spare, failures, .. } = lane;
-        open(shard, frames, tickets, outs, spare);
-        for (ticket, out) in tickets.iter().zip(outs) {
-            let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-            let verdict = ticket.verdict.and_then(|()| match ticket.way.other(&spare.others) {
-                None => ticket.way.usual.pass(row, out),
-                Some(way) => pass(row, way, out),
-            });
-            match verdict {
-                Ok(_) => {
-                    row.counters.received += 1;
-                    row.counters.received_octets += out.len() as u64;
-                }
-                Err(reason) => {
-                    row.counters.drop(reason);
-                    failures.push(Failure { frame: ticket.frame, reason });
+        for (tickets, outs) in tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
+            open(shard, frames, tickets, outs, spare);
+            for (ticket, out) in tickets.iter().zip(outs) {
+                let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
+                let verdict = ticket.verdict.and_then(|()| match ticket.way.other(&spare.others) {
+                    None => ticket.way.usual.pass(row, out),
+                    Some(way) => pass(row, way, out),
+                });
+                match verdict {
+                    Ok(_) => {
+                        row.counters.received += 1;
+                        row.counters.received_octets += out.len() as u64;
+                    }
+                    Err(reason) => {
+                        row.counters.drop(reason);
+                        failures.push(Failure { frame: ticket.frame, reason });
+                    }
                 }
             }
         }

@@ -103,6 +103,9 @@ impl<P: Path> fmt::Debug for Lane<P> {
 /// Rows that are fetched while others are worked on: as many as a core has misses under way, and some more.
 const AHEAD: usize = 16;
 
+/// Frames that go through the cipher and what is behind it together: their rows and jobs stay in the nearest cache.
+pub(super) const SLICE: usize = 64;
+
 /// Takes a batch through all stages.
 pub(super) fn run<P: Path>(lanes: &mut Vec<Lane<P>>, parts: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
     let Parts { rows, addresses, groups, crew } = parts;

@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Lane, Path, Ticket, recycle};
+use super::pipeline::{Admission, Failure, Lane, Path, SLICE, Ticket, recycle};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use super::usual;
@@ -62,17 +62,19 @@ impl Path for Down {
 
     fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
         let Lane { tickets, spare, failures, .. } = lane;
-        seal(shard, frames, tickets, outs, spare);
-        for (ticket, out) in tickets.iter().zip(outs) {
-            let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-            match ticket.verdict {
-                Ok(()) => {
-                    row.counters.sent += 1;
-                    row.counters.sent_octets += out.len() as u64;
-                }
-                Err(reason) => {
-                    row.counters.drop(reason);
-                    failures.push(Failure { frame: ticket.frame, reason });
+        for (tickets, outs) in tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
+            seal(shard, frames, tickets, outs, spare);
+            for (ticket, out) in tickets.iter().zip(outs) {
+                let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
+                match ticket.verdict {
+                    Ok(()) => {
+                        row.counters.sent += 1;
+                        row.counters.sent_octets += out.len() as u64;
+                    }
+                    Err(reason) => {
+                        row.counters.drop(reason);
+                        failures.push(Failure { frame: ticket.frame, reason });
+                    }
                 }
             }
         }
