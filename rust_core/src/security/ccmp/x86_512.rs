@@ -59,8 +59,9 @@ type Vectors = [__m512i; VECTORS];
 pub(super) struct Vaes512<const ROUNDS: usize> {
     /// Memory for so many groups; clearing it before it is written would take a tenth of the time of 64 short packets.
     groups: [MaybeUninit<Group<ROUNDS>>; 2],
-    /// Groups that hold something to be wiped.
+    /// Groups that hold something to be wiped, and how many halves of their `text`.
     used: usize,
+    texts: usize,
 }
 
 /// What is kept of sixteen packets.
@@ -83,7 +84,7 @@ struct Group<const ROUNDS: usize> {
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
     /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
     pub(super) const fn new() -> Self {
-        Self { groups: [const { MaybeUninit::uninit() }; 2], used: 0 }
+        Self { groups: [const { MaybeUninit::uninit() }; 2], used: 0, texts: 0 }
     }
 }
 
@@ -91,7 +92,7 @@ impl<const ROUNDS: usize> Drop for Vaes512<ROUNDS> {
     fn drop(&mut self) {
         for group in self.groups.iter_mut().take(self.used).map(MaybeUninit::as_mut_ptr) {
             // SAFETY: the processor has the instructions, or no group was used.
-            unsafe { Group::wipe(group) };
+            unsafe { Group::wipe(group, self.texts) };
         }
     }
 }
@@ -283,6 +284,7 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
                 }
             }
             Group::end(groups, lanes);
+            self.texts = groups.iter().fold(self.texts, |most, group| most.max((**group).longest.div_ceil(CHUNK).min(2)));
         }
         if !opens {
             // SAFETY: they are sealed.
@@ -297,11 +299,11 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
     /// # Safety
     /// The processor has the instructions, and the group may be written.
     #[target_feature(enable = "avx512f")]
-    unsafe fn wipe(group: *mut Self) {
+    unsafe fn wipe(group: *mut Self, texts: usize) {
         // SAFETY: these places are vectors of the group's.
         unsafe {
             wipe((&raw mut (*group).keys).cast(), (ROUNDS + 2) * VECTORS);
-            wipe((&raw mut (*group).text).cast(), 2 * 4 * VECTORS);
+            wipe((&raw mut (*group).text).cast(), texts * 4 * VECTORS);
             wipe((&raw mut (*group).start).cast(), VECTORS);
             wipe((&raw mut (*group).s0).cast(), VECTORS);
             wipe((&raw mut (*group).mac).cast(), VECTORS);
@@ -322,7 +324,11 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
             (*group).longest = longest;
             (*group).length = lanes.length.map(|length| [length as u64; 2]);
             Self::begin(group, lanes);
-            let mut mac = Self::chunk::<OPEN, true, SECOND_AAD>(group, lanes, (*group).mac, 0);
+            let mut mac = if whole > 0 {
+                Self::chunk::<OPEN, false, SECOND_AAD>(group, lanes, (*group).mac, 0)
+            } else {
+                Self::chunk::<OPEN, true, SECOND_AAD>(group, lanes, (*group).mac, 0)
+            };
             for chunk in 1..whole {
                 mac = Self::chunk::<OPEN, false, WHOLE_CHUNK>(group, lanes, mac, chunk);
             }
