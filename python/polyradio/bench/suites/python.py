@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import numpy as np
+
 from polyradio import _core
 from polyradio.bench.measure import Case, Handicapped, Named, Plan, Runner
 from polyradio.bench.peers.aesccm import NAME, TAG_LENGTH, AesCcm
@@ -24,13 +26,19 @@ _AAD_LENGTH = 24
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    """Batches both ways; `ccmp_seal`, `ccmp_open` and `ccm_seal`, a call for each frame."""
+    """Batches through a table and by keys; `ccmp_seal`, `ccmp_open` and `ccm_seal`, a call for each frame."""
     for size in SIZES:
         for direction, build in (("seal_batch", _core.Workload.transmit), ("open_batch", _core.Workload.receive)):
             name = f"python/{direction}/{size}"
             rust = ("the same in Rust", partial(build, VMS, size, batch=BATCH, seed=plan.seed))
             parameters = {"octets": size, "vms": VMS, "batch": BATCH}
             yield _case(plan, name, parameters, partial(Batches, direction, size, plan.seed), limit=rust)
+        for direction in ("seal", "open"):
+            name = f"python/ccmp_{direction}_batch/{size}"
+            rust = ("the kernel in Rust", partial(_core.Workload.ccmp, direction, [size], keys=BATCH, seed=plan.seed))
+            parameters = {"octets": size, "keys": BATCH, "batch": BATCH}
+            peer = (NAME, partial(AesCcm, direction, size, _AAD_LENGTH))
+            yield _case(plan, name, parameters, partial(Keyed, direction, size, plan.seed), limit=rust, peer=peer)
         for call, direction in (("ccmp_seal", "seal"), ("ccmp_open", "open"), ("ccm_seal", "seal")):
             peer = (NAME, partial(AesCcm, direction, size, _AAD_LENGTH))
             yield _case(plan, f"python/{call}/{size}", {"octets": size}, partial(Single, call, size), peer=peer)
@@ -80,6 +88,35 @@ class Single:
         for _ in range(repetitions):
             call(*arguments)
         return time.perf_counter_ns() - start
+
+
+class Keyed:
+    """`ccmp_seal_batch` or `ccmp_open_batch`: the same frames again and again, each under its own key."""
+
+    items = BATCH
+
+    def __init__(self, direction: str, size: int, seed: int) -> None:
+        chance = random.Random(seed)
+        plain = [header(to_ds=True, own=_PEER) + chance.randbytes(size) for _ in range(BATCH)]
+        self._batch = _core.FrameBatch.from_frames(plain)
+        self._keys = np.frombuffer(chance.randbytes(BATCH * 16), np.uint8).reshape(BATCH, 16)
+        self._numbers = np.arange(1, BATCH + 1, dtype=np.uint64)
+        self._is_open = direction == "open"
+        if self._is_open:
+            self._batch = _core.ccmp_seal_batch(self._batch, self._keys, self._numbers).frames
+
+    def run(self, repetitions: int, /) -> int:
+        """As `Runner` says."""
+        batch, keys, numbers = self._batch, self._keys, self._numbers
+        start = time.perf_counter_ns()
+        for _ in range(repetitions):
+            result = (
+                _core.ccmp_open_batch(batch, keys) if self._is_open else _core.ccmp_seal_batch(batch, keys, numbers)
+            )
+        total = time.perf_counter_ns() - start
+        if repetitions and result.verdict.any():
+            raise RuntimeError("a frame of the benchmark was dropped")
+        return total
 
 
 class Batches:
