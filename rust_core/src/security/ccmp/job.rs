@@ -440,7 +440,7 @@ fn packet(
 ) -> Packet {
     let body_length = u16::try_from(length).unwrap_or_default();
     let first = header.first_block(number, mic_length, body_length);
-    Packet { key: key.octets().as_ptr(), first, aad: header.aad(key.qos_mask()), input, output, length }
+    Packet { key: key.place(), first, aad: header.aad(key.qos_mask()), input, output, length }
 }
 
 /// Checks a protected MPDU; its packet number, and the length of the body.

@@ -44,7 +44,8 @@ pub const HEADER_LENGTH: usize = 8;
 ///
 /// It is wiped when dropped; `Debug` prints the cipher only.
 pub struct CcmpKey {
-    octets: Zeroizing<[u8; 32]>,
+    /// Its octets, as they lie in memory: words are wiped in an eighth of the steps.
+    words: Zeroizing<[u64; 4]>,
     cipher: CipherSuite,
     /// The bits of the first octet of QoS Control that are authenticated.
     qos_mask: u8,
@@ -60,9 +61,9 @@ impl CcmpKey {
             32 => CipherSuite::CCMP_256,
             other => return Err(InvalidKeyLength(other)),
         };
-        let mut octets = Zeroizing::new([0; 32]);
-        octets.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        Ok(Self { octets, cipher, qos_mask: layout::TID, schedule: OnceLock::new() })
+        let mut words = Zeroizing::new([0; 4]);
+        words.iter_mut().zip(key.as_chunks().0).for_each(|(word, octets)| *word = u64::from_ne_bytes(*octets));
+        Ok(Self { words, cipher, qos_mask: layout::TID, schedule: OnceLock::new() })
     }
 
     /// Both ends are SPP A-MSDU capable: the A-MSDU Present bit is authenticated too (IEEE 802.11-2020 12.5.3.3.3).
@@ -152,16 +153,25 @@ impl CcmpKey {
         self.qos_mask
     }
 
-    /// The 32 octets that hold the key.
-    fn octets(&self) -> &[u8; 32] {
-        &self.octets
+    /// Where the 32 octets lie that hold the key.
+    fn place(&self) -> *const u8 {
+        self.words.as_ptr().cast()
+    }
+
+    /// A copy of the 32 octets.
+    fn octets(&self) -> Zeroizing<[u8; 32]> {
+        let mut octets = Zeroizing::new([0; 32]);
+        let (places, _) = octets.as_chunks_mut();
+        places.iter_mut().zip(self.words.iter()).for_each(|(place, word)| *place = word.to_ne_bytes());
+        octets
     }
 
     fn schedule(&self) -> &Schedule {
         self.schedule.get_or_init(|| {
-            Box::new(match self.octets.first_chunk() {
+            let octets = self.octets();
+            Box::new(match octets.first_chunk() {
                 Some(key) if !self.is_256() => Schedule::ccmp_128(key),
-                _ => Schedule::ccmp_256(&self.octets),
+                _ => Schedule::ccmp_256(&octets),
             })
         })
     }
@@ -172,12 +182,12 @@ impl CcmpKey {
     }
 
     pub(super) fn is_zero(&self) -> bool {
-        self.octets.ct_eq(&[0; 32]).into()
+        self.words.ct_eq(&[0; 4]).into()
     }
 
     pub(super) fn same_octets(&self, key: &[u8]) -> bool {
         let length = if self.is_256() { 32 } else { 16 };
-        self.octets.get(..length).is_some_and(|octets| octets.ct_eq(key).into())
+        self.octets().get(..length).is_some_and(|octets| octets.ct_eq(key).into())
     }
 }
 

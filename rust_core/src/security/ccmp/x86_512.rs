@@ -284,7 +284,8 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
                 }
             }
             Group::end(groups, lanes);
-            self.texts = groups.iter().fold(self.texts, |most, group| most.max((**group).longest.div_ceil(CHUNK).min(2)));
+            self.texts =
+                groups.iter().fold(self.texts, |most, group| most.max((**group).longest.div_ceil(CHUNK).min(2)));
         }
         if !opens {
             // SAFETY: they are sealed.
