@@ -33,7 +33,6 @@ __all__ = [
     "Verdict",
     "Workload",
     "__version__",
-    "backends",
     "best_backend",
     "build_profile",
     "ccm_open",
@@ -597,8 +596,6 @@ class Runtime:
 
 # ---- benchmarks: for polyradio.bench alone ---------------------------------------------------------
 
-def backends() -> list[tuple[str, bool]]:
-    """All implementations of CCMP, the slowest first, and whether this processor has them."""
 
 def best_backend() -> str: ...
 def build_profile() -> str:

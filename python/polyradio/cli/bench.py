@@ -115,7 +115,7 @@ def _check_out(out: Path | None) -> None:
 def _check_backend(backend: str | None) -> None:
     from polyradio import _core  # noqa: PLC0415 - see above
 
-    known = dict(_core.backends())
+    known = _core.ccmp_backends()
     if backend is None or known.get(backend):
         return
     if backend in known:

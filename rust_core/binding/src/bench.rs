@@ -25,16 +25,9 @@ use pyo3::prelude::*;
 use crate::error::{NotAvailable, PolyradioError, local};
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(backends, module)?)?;
     module.add_function(wrap_pyfunction!(best_backend, module)?)?;
     module.add_function(wrap_pyfunction!(build_profile, module)?)?;
     module.add_class::<Workload>()
-}
-
-/// All implementations of CCMP, the slowest first, and whether this processor has them.
-#[pyfunction]
-fn backends() -> Vec<(&'static str, bool)> {
-    Backend::ALL.iter().map(|backend| (backend.name(), backend.is_available())).collect()
 }
 
 /// The implementation that is taken here.
@@ -283,7 +276,7 @@ fn direction_of(name: &str) -> PyResult<Direction> {
 }
 
 fn backend_of(name: &str) -> PyResult<Backend> {
-    Backend::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| local("there is no such backend"))
+    Backend::named(name).ok_or_else(|| local("there is no such backend"))
 }
 
 fn work_error(error: WorkError) -> PyErr {

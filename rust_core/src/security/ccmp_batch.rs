@@ -122,8 +122,7 @@ pub fn open(backend: Backend, frames: Frames<'_>, keys: &BatchKeys) -> Result<Cc
 /// # Errors
 /// There is none, or this processor does not have it.
 pub fn backend_named(name: &str) -> Result<Backend, NoSuchBackend> {
-    let backend = Backend::ALL.into_iter().find(|backend| backend.name() == name);
-    backend.filter(|backend| backend.is_available()).ok_or_else(|| NoSuchBackend(name.to_owned()))
+    Backend::named(name).filter(|backend| backend.is_available()).ok_or_else(|| NoSuchBackend(name.to_owned()))
 }
 
 /// No backend has this name, or this processor does not have that backend.

@@ -33,7 +33,7 @@ def cases(plan: Plan) -> Iterator[Case]:
     if plan.backend is None:
         for direction in DIRECTIONS:
             for size in CORNERS:
-                for backend, is_here in _core.backends():
+                for backend, is_here in _core.ccmp_backends().items():
                     if is_here and backend != plan.best:
                         yield _case(plan, direction, str(size), [size], backend=backend)
 
@@ -61,7 +61,7 @@ def aes_limit(lengths: Sequence[int], backend: str) -> Named:
     """The AES rounds of these bodies at the width of a backend; a chain where there are none."""
     # `portable` uses the same instructions as `aes-ni` where there are any.
     backend = "aes-ni" if backend == "portable" else backend
-    if dict(_core.backends()).get(backend, False):
+    if _core.ccmp_backends().get(backend, False):
         return f"AES limit of {backend}", partial(_core.Workload.aes_limit, lengths, backend)
     return "chain of 32 KiB", partial(_core.Workload.chain, 1 << 15)
 

@@ -57,6 +57,11 @@ impl Backend {
         matches!(self, Self::Portable)
     }
 
+    /// The one of that name, whether this processor can do it or not.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.name() == name)
+    }
+
     /// The name that reports use.
     pub const fn name(self) -> &'static str {
         match self {
