@@ -93,7 +93,7 @@ def test_a_debug_build_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_backend_that_is_not_here_is_exit_code_3(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_core, "backends", lambda: [("portable", True), ("vaes-512", False)])
+    monkeypatch.setattr(_core, "ccmp_backends", lambda: {"portable": True, "vaes-512": False})
     code, _, err = cli("--backend", "vaes-512")
     assert (code, err) == (3, "polyradio: this processor does not have vaes-512\n")
 
