@@ -320,7 +320,8 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         let shortest = lanes.length.iter().copied().min().unwrap_or_default();
         let longest = lanes.length.iter().copied().max().unwrap_or_default();
         let (whole, chunks) = (shortest / CHUNK, longest.div_ceil(CHUNK));
-        // SAFETY: as promised; `begin` and the chunk before have written what a chunk reads; `chunk` is below `whole` where no masks are used.
+        // SAFETY: as promised; `begin` and the chunk before have written what a chunk reads; `chunk` is below `whole`
+        // where no masks are used.
         unsafe {
             (*group).longest = longest;
             (*group).length = lanes.length.map(|length| [length as u64; 2]);
