@@ -5,7 +5,6 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::{
-    batch,
     job::{Job, Packet},
     layout::Block,
     x86, x86_512,
@@ -184,23 +183,16 @@ pub(super) fn run<'k, J: Job<'k>>(
             // What is left for a group of at most eight has the narrow registers for itself.
             let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
             let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
-            x86_512::run(is_256, jobs, order, others);
+            if is_256 {
+                x86_512::Vaes512::<14>::run_all(jobs, order, others);
+            } else {
+                x86_512::Vaes512::<10>::run_all(jobs, order, others);
+            }
             run(Backend::Vaes256, is_256, jobs, rest, others);
         }
-        (Backend::Vaes256, false) => run_groups(&mut x86::Vaes256::<10>::new(), jobs, order, others),
-        (Backend::Vaes256, true) => run_groups(&mut x86::Vaes256::<14>::new(), jobs, order, others),
-        (Backend::AesNi | Backend::Portable, false) => run_groups(&mut x86::AesNi::<10>::new(), jobs, order, others),
-        (Backend::AesNi | Backend::Portable, true) => run_groups(&mut x86::AesNi::<14>::new(), jobs, order, others),
+        (Backend::Vaes256, false) => x86::Vaes256::<10>::run_all(jobs, order, others),
+        (Backend::Vaes256, true) => x86::Vaes256::<14>::run_all(jobs, order, others),
+        (Backend::AesNi | Backend::Portable, false) => x86::AesNi::<10>::run_all(jobs, order, others),
+        (Backend::AesNi | Backend::Portable, true) => x86::AesNi::<14>::run_all(jobs, order, others),
     }
-}
-
-/// Waves of four groups: the chains at the end of one and the key schedules at the start of the next run together.
-#[cfg(target_arch = "x86_64")]
-fn run_groups<'k, const N: usize>(
-    kernel: &mut impl Kernel<N>,
-    jobs: &mut [impl Job<'k>],
-    order: &[u32],
-    others: &mut Vec<u32>,
-) {
-    batch::run_groups::<_, _, _, 4>(kernel, jobs, order, others);
 }

@@ -29,6 +29,8 @@ use core::arch::x86_64::{
 
 use zeroize::Zeroize;
 
+use super::batch;
+use super::job::Job;
 use super::kernel::{Kernel, Lanes};
 use super::layout::{Block, counter_block};
 
@@ -107,7 +109,7 @@ macro_rules! kernel {
 
         impl<const ROUNDS: usize> $name<ROUNDS> {
             /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
-            pub(super) fn new() -> Self {
+            fn new() -> Self {
                 // SAFETY: integers and pointers, for which zeros are good.
                 Self { state: unsafe { core::mem::zeroed() }, parking: Parking(Vec::new()) }
             }
@@ -131,6 +133,23 @@ macro_rules! kernel {
         }
 
         impl<const ROUNDS: usize> $name<ROUNDS> {
+            /// Takes packets, in that order, through this kernel; those with keys of another length are put into
+            /// `others`.
+            pub(super) fn run_all<'k, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+                // SAFETY: the processor has the instructions.
+                unsafe { Self::new().run_groups(jobs, order, others) }
+            }
+
+            /// What is done for each packet is compiled for these processors too. Waves of four groups: the chains at the
+            /// end of one and the key schedules at the start of the next run together.
+            ///
+            /// # Safety
+            /// The processor has the instructions.
+            #[target_feature(enable = $features)]
+            unsafe fn run_groups<'k, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+                batch::run_groups::<_, _, _, 4>(self, jobs, order, others);
+            }
+
             fn run_group(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
                 let longest = lanes.length.iter().copied().max().unwrap_or_default();
                 let is_even = lanes.length.iter().all(|length| (*length).wrapping_sub(1) / BLOCK == (longest - 1) / BLOCK);

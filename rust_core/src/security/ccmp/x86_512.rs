@@ -83,7 +83,7 @@ struct Group<const ROUNDS: usize> {
 
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
     /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
-    pub(super) const fn new() -> Self {
+    const fn new() -> Self {
         Self { groups: [const { MaybeUninit::uninit() }; 2], used: 0, texts: 0 }
     }
 }
@@ -123,32 +123,6 @@ impl<const ROUNDS: usize> Kernel<LANES> for Vaes512<ROUNDS> {
             self.groups(opens, core::array::from_mut(one));
         }
     }
-}
-
-/// Takes packets, in that order, through this kernel; those with keys of the other length are put into `others`.
-pub(super) fn run<'k, J: Job<'k>>(is_256: bool, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
-    // SAFETY: the processor has the instructions.
-    unsafe {
-        if is_256 {
-            run_groups(&mut Vaes512::<14>::new(), jobs, order, others);
-        } else {
-            run_groups(&mut Vaes512::<10>::new(), jobs, order, others);
-        }
-    }
-}
-
-/// What is done for each packet is compiled for this processor too.
-///
-/// # Safety
-/// The processor has the instructions.
-#[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
-unsafe fn run_groups<'k, const ROUNDS: usize, J: Job<'k>>(
-    kernel: &mut Vaes512<ROUNDS>,
-    jobs: &mut [J],
-    order: &[u32],
-    others: &mut Vec<u32>,
-) {
-    batch::run_groups::<_, _, _, 2>(kernel, jobs, order, others);
 }
 
 macro_rules! each {
@@ -270,6 +244,21 @@ const WHOLE_CHUNK: u8 = 1;
 const LAST_CHUNK: u8 = 2;
 
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
+    /// Takes packets, in that order, through this kernel; those with keys of another length are put into `others`.
+    pub(super) fn run_all<'k, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+        // SAFETY: the processor has the instructions.
+        unsafe { Self::new().run_groups(jobs, order, others) }
+    }
+
+    /// What is done for each packet is compiled for these processors too.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
+    unsafe fn run_groups<'k, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+        batch::run_groups::<_, _, _, 2>(self, jobs, order, others);
+    }
+
     fn groups<const G: usize>(&mut self, opens: bool, lanes: &mut [Lanes<LANES>; G]) {
         let Some(groups) = self.groups.first_chunk_mut::<G>() else { return };
         let groups = groups.each_mut().map(MaybeUninit::as_mut_ptr);
