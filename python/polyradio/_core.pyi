@@ -596,7 +596,6 @@ class Runtime:
 
 # ---- benchmarks: for polyradio.bench alone ---------------------------------------------------------
 
-
 def best_backend() -> str: ...
 def build_profile() -> str:
     """``release`` or ``debug``."""
