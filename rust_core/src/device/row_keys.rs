@@ -24,8 +24,8 @@ const MEMORY_LENGTH: usize = 16;
 #[derive(Default)]
 #[repr(C, align(64))]
 pub struct RowKeys {
-    first: Option<KeySlot>,
     transmit: Option<KeyId>,
+    first: Option<KeySlot>,
     others: Option<Box<OtherKeys>>,
 }
 
@@ -50,10 +50,12 @@ pub struct KeyMemory {
 }
 
 impl RowKeys {
-    /// Where the replay counters of pairwise key 0 start.
+    /// Where the replay counters of pairwise key 0 start, about; in the same cache line stands the packet number of what is
+    /// sent.
     pub(crate) const REPLAY: usize = offset_of!(Self, first) + KeySlot::REPLAY;
-    /// Where the rest starts that is needed to send.
-    pub(crate) const TRANSMIT: usize = offset_of!(Self, transmit);
+    /// Where that packet number stands, about.
+    #[cfg(test)]
+    pub(crate) const SENDING: usize = offset_of!(Self, first) + KeySlot::SENDING;
 
     /// Installs a key. A pairwise key is used to send from then on.
     ///

@@ -12,7 +12,8 @@ use crate::ids::{KeyId, PacketNumber};
 
 /// An installed key. No `Clone`: two slots under one key would repeat packet numbers.
 ///
-/// In this order: key and packet number of what is sent share a cache line, the replay counters start the next one.
+/// In this order: in a row of the connection table the key's octets end a cache line, and packet number and the first
+/// replay counters share the next one.
 #[repr(C)]
 pub struct KeySlot {
     key: CcmpKey,
@@ -24,6 +25,9 @@ pub struct KeySlot {
 impl KeySlot {
     /// Where the replay counters start.
     pub(crate) const REPLAY: usize = core::mem::offset_of!(Self, replay);
+    /// Where the packet number of what is sent stands.
+    #[cfg(test)]
+    pub(crate) const SENDING: usize = core::mem::offset_of!(Self, transmitted);
 
     /// Installs a temporal key; received packet numbers must be larger than `receive_counter`.
     ///
