@@ -213,11 +213,7 @@ mod tests {
     #[test]
     fn what_a_frame_needs_stands_at_the_start_of_cache_lines() {
         assert_eq!(offset_of!(Row, keys) % 64, 0);
-        assert_eq!(
-            RowKeys::SENDING / 64,
-            RowKeys::REPLAY / 64,
-            "one line is fetched ahead, for both ways"
-        );
+        assert_eq!(RowKeys::SENDING / 64, RowKeys::REPLAY / 64, "one line is fetched ahead, for both ways");
         assert_eq!(size_of::<Row>() / 64 % 2, 1, "rows next to each other do not fall into the same cache sets");
         assert!(offset_of!(Row, counters) + 32 <= 64, "counters of frames that passed share the row's first line");
     }
