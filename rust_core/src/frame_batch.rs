@@ -1,8 +1,10 @@
 //! Many frames in one buffer: the unit in which the data path works.
 
 /// Frames one behind the other in `data`; frame `i` is `data[offsets[i]..offsets[i + 1]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct FrameBatch {
+    /// What lies behind the last frame is room from longer batches; to fill it with zeros whenever a batch grows again
+    /// would cost a tenth of what it costs to open long frames.
     data: Vec<u8>,
     offsets: Vec<u32>,
 }
@@ -48,6 +50,14 @@ impl<'a> Frames<'a> {
     }
 }
 
+impl PartialEq for FrameBatch {
+    fn eq(&self, other: &Self) -> bool {
+        self.frames() == other.frames()
+    }
+}
+
+impl Eq for FrameBatch {}
+
 /// The offsets do not start at 0, fall somewhere, or do not end at the data's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidOffsets;
@@ -72,7 +82,8 @@ impl FrameBatch {
 
     /// Appends a frame; false, and nothing is done, where the batch would pass 4 GiB.
     pub fn push(&mut self, frame: &[u8]) -> bool {
-        let Ok(end) = u32::try_from(self.data.len().saturating_add(frame.len())) else { return false };
+        let Ok(end) = u32::try_from(self.end().saturating_add(frame.len())) else { return false };
+        self.data.truncate(self.end());
         self.data.extend_from_slice(frame);
         self.offsets.push(end);
         true
@@ -81,7 +92,8 @@ impl FrameBatch {
     /// Appends the frame that `write` appends to the buffer; false, and nothing stays, where it says false or there is no
     /// room.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
-        let start = self.data.len();
+        let start = self.end();
+        self.data.truncate(start);
         if let (true, Ok(end)) = (write(&mut self.data), u32::try_from(self.data.len())) {
             self.offsets.push(end);
             true
@@ -108,12 +120,10 @@ impl FrameBatch {
             // Never more than the end that stood here.
             *end = u32::try_from(at).unwrap_or(*end);
         }
-        self.data.truncate(at);
     }
 
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
-        self.data.clear();
         self.offsets.truncate(1);
     }
 
@@ -129,7 +139,7 @@ impl FrameBatch {
 
     /// The frames, to be read.
     pub fn frames(&self) -> Frames<'_> {
-        Frames { data: &self.data, offsets: &self.offsets }
+        Frames { data: self.data(), offsets: &self.offsets }
     }
 
     /// Frame `index`.
@@ -151,7 +161,12 @@ impl FrameBatch {
 
     /// All octets.
     pub fn data(&self) -> &[u8] {
-        &self.data
+        self.data.get(..self.end()).unwrap_or_default()
+    }
+
+    /// Where the last frame ends.
+    fn end(&self) -> usize {
+        self.offsets.last().map_or(0, |end| *end as usize)
     }
 
     /// n + 1 offsets.
@@ -160,8 +175,31 @@ impl FrameBatch {
     }
 
     /// The buffer and the offsets.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
+    pub fn into_parts(mut self) -> (Vec<u8>, Vec<u32>) {
+        self.data.truncate(self.end());
         (self.data, self.offsets)
+    }
+
+    /// The buffer with the room behind the last frame, and the offsets: for a new batch in the same memory.
+    pub(crate) fn into_room(self) -> (Vec<u8>, Vec<u32>) {
+        (self.data, self.offsets)
+    }
+
+    /// As [`from_parts`](Self::from_parts), from a buffer that may be longer than the frames.
+    pub(crate) fn from_room(data: Vec<u8>, offsets: Vec<u32>) -> Result<Self, InvalidOffsets> {
+        let length = offsets.last().map_or(0, |end| *end as usize).min(data.len());
+        check_offsets(length, &offsets)?;
+        Ok(Self { data, offsets })
+    }
+}
+
+/// Makes a buffer at least that long; where it was once, nothing is filled.
+pub(crate) fn make_room(data: &mut Vec<u8>, length: usize) {
+    if data.capacity() < length {
+        // Memory that comes zeroed from the system is not filled again.
+        *data = vec![0; length];
+    } else if data.len() < length {
+        data.resize(length, 0);
     }
 }
 
@@ -202,12 +240,35 @@ mod tests {
         let kept = |is_kept: &[bool]| {
             let mut batch = batch.clone();
             batch.keep(is_kept.iter().copied());
-            assert_eq!(check_offsets(batch.data.len(), &batch.offsets), Ok(()));
-            batch.data
+            assert_eq!(check_offsets(batch.data().len(), &batch.offsets), Ok(()));
+            batch.into_parts().0
         };
         assert_eq!(kept(&[true; 5]), b"onetwothreefour");
         assert_eq!(kept(&[false, true, true, false, true]), b"twofour");
         assert_eq!(kept(&[true, false]), b"one", "what is not said is not kept");
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_in_a_batch_in_the_same_memory() {
+        let mut batch: FrameBatch = [&b"longer"[..], b"than this"].into_iter().collect();
+        batch.keep([true, false]);
+        assert!(batch.push(b"!"));
+        assert_eq!(batch.data(), b"longer!");
+        batch.clear();
+        let write = |octets: &'static [u8], is_kept| {
+            move |out: &mut Vec<u8>| {
+                out.extend(octets);
+                is_kept
+            }
+        };
+        assert!(batch.push(b"one") && batch.push_with(write(b"two", true)));
+        assert!(!batch.push_with(write(b"three", false)));
+        assert_eq!(batch, [&b"one"[..], b"two"].into_iter().collect());
+        let (mut data, offsets) = batch.into_room();
+        make_room(&mut data, 4);
+        let batch = FrameBatch::from_room(data, vec![0, 4]).unwrap();
+        assert_eq!((batch.data(), offsets), (&b"onet"[..], vec![0, 3, 6]));
+        assert_eq!(FrameBatch::from_room(vec![0; 3], vec![0, 4]), Err(InvalidOffsets));
     }
 
     #[test]

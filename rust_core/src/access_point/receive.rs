@@ -8,7 +8,7 @@ use super::{AccessPoint, is_eapol};
 use crate::air::Reception;
 use crate::device::DropReason;
 use crate::device::virtual_mac::{DuplicateClass, DuplicateFilter};
-use crate::frame_batch::FrameBatch;
+use crate::frame_batch::{FrameBatch, make_room};
 use crate::ids::{KeyId, MacAddr, PacketNumber};
 use crate::security::ccmp::{CcmpHeader, OpenError, OpenJob, open_batch};
 use crate::security::key_slot::KeySlot;
@@ -185,8 +185,7 @@ impl AccessPoint {
     /// Opens all protected frames of the burst in one batch.
     fn open(&mut self, frames: &FrameBatch) {
         let Self { stations, receiver, .. } = self;
-        let (mut octets, mut offsets) = core::mem::take(&mut receiver.opened).into_parts();
-        octets.clear();
+        let (mut octets, mut offsets) = core::mem::take(&mut receiver.opened).into_room();
         offsets.truncate(1);
         let mut places = Vec::with_capacity(receiver.arrivals.len());
         let mut total = 0;
@@ -204,7 +203,7 @@ impl AccessPoint {
             offsets.push(u32::try_from(total).unwrap_or(u32::MAX));
             places.push((key, mpdu, length));
         }
-        octets.resize(total, 0);
+        make_room(&mut octets, total);
         let mut room = octets.as_mut_slice();
         let mut jobs: Vec<OpenJob<'_>> = Vec::with_capacity(places.len());
         for (key, mpdu, length) in places {
@@ -219,7 +218,7 @@ impl AccessPoint {
             opening.result = result.map(drop).map_err(open_failure);
         }
         drop(jobs);
-        receiver.opened = FrameBatch::from_parts(octets, offsets).unwrap_or_default();
+        receiver.opened = FrameBatch::from_room(octets, offsets).unwrap_or_default();
     }
 
     /// The stages that only a verified frame may reach.

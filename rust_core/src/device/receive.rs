@@ -9,7 +9,7 @@ use super::connection_table::{ConnectionTable, Groups, Row};
 use super::drop_reason::DropReason;
 use super::transmit::{EAPOL_ETHERTYPE, SUBTYPE_CONTENTION_FREE, SUBTYPE_NO_DATA, parse};
 use super::virtual_mac::DuplicateClass;
-use crate::frame_batch::{FrameBatch, Frames};
+use crate::frame_batch::{FrameBatch, Frames, make_room};
 use crate::host_api::PacketClass;
 use crate::host_api::call::{ConnectionState, KeyScope};
 use crate::ids::{KeyId, MacAddr, PacketNumber, Tid, VrId};
@@ -176,8 +176,7 @@ impl Receiver {
     }
 
     fn open(&mut self, table: &ConnectionTable, frames: Frames<'_>) {
-        let (mut octets, mut offsets) = core::mem::take(&mut self.opened).into_parts();
-        octets.clear();
+        let (mut octets, mut offsets) = core::mem::take(&mut self.opened).into_room();
         offsets.truncate(1);
         let mut total = 0;
         let mut count = 0;
@@ -193,7 +192,7 @@ impl Receiver {
             count += 1;
             offsets.push(end);
         }
-        octets.resize(total, 0);
+        make_room(&mut octets, total);
         let mut room = octets.as_mut_slice();
         let mut jobs = Vec::with_capacity(offsets.len());
         for arrival in &self.arrivals {
@@ -217,7 +216,7 @@ impl Receiver {
                 None => arrival.way = Err(DropReason::MicFailed),
             }
         }
-        self.opened = FrameBatch::from_parts(octets, offsets).unwrap_or_default();
+        self.opened = FrameBatch::from_room(octets, offsets).unwrap_or_default();
     }
 
     fn finish(&mut self, table: &mut ConnectionTable) {
