@@ -1,5 +1,7 @@
 //! Many frames in one buffer: the unit in which the data path works.
 
+use core::ops::Range;
+
 /// Frames one behind the other in `data`; frame `i` is `data[offsets[i]..offsets[i + 1]]`.
 #[derive(Clone, Debug)]
 pub struct FrameBatch {
@@ -38,6 +40,11 @@ impl<'a> Frames<'a> {
         let start = *self.offsets.get(index)? as usize;
         let end = *self.offsets.get(index + 1)? as usize;
         self.data.get(start..end)
+    }
+
+    /// Some of the frames; none where there are not so many.
+    pub(crate) fn part(self, frames: Range<usize>) -> Self {
+        Self { data: self.data, offsets: self.offsets.get(frames.start..=frames.end).unwrap_or_default() }
     }
 
     /// The frames in order.

@@ -5,7 +5,7 @@
 use super::connection_table::ConnectionTable;
 use super::drop_reason::DropReason;
 use super::open_path::Up;
-use super::pipeline::{self, Lane};
+use super::pipeline;
 use super::seal_path::Down;
 use crate::frame_batch::{FrameBatch, Frames};
 use crate::host_api::CallError;
@@ -92,8 +92,8 @@ impl ConnectionTable {
 /// What batches need room for; kept, so that they need no allocation.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    up: Vec<Lane<Up>>,
-    down: Vec<Lane<Down>>,
+    up: pipeline::Scratch<Up>,
+    down: pipeline::Scratch<Down>,
 }
 
 #[cfg(test)]

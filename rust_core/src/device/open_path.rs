@@ -12,6 +12,7 @@ use crate::ids::{KeyId, MacAddr, VrId};
 use crate::security::ccmp::{OpenError, OpenJob, open_batch};
 
 /// From the air to the VM that owns the destination.
+#[derive(Debug)]
 pub(super) struct Up;
 
 /// What is to be done with a frame: it is usual, or stands on the list of others.
@@ -64,7 +65,8 @@ impl Path for Up {
         shard.prefetch(vr);
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
     fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(UpWay, usize)> {
         UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: 0 }, length))
     }

@@ -1,23 +1,25 @@
 //! How a batch goes through a table: in passes, so that the misses of many frames wait together, and by shards, so that
 //! several threads may work on it.
 //!
-//! 1. Each shard: look-up of all addresses; then, for frames of its rows, rows are fetched ahead and frames admitted. Now
-//!    the length of every frame that may go out is known.
-//! 2. One pass over all: where each frame lies in the result, its VM, its verdict so far.
-//! 3. Each shard: the cipher, and what comes after it; what fails only here is put on a list.
-//! 4. Frames on such lists are taken out of the result; rarely.
+//! 1. Each thread: look-up of the addresses of its part of the batch; whose frames they are.
+//! 2. Each shard: its rows are fetched ahead and their frames admitted, in order. Now the length of every frame that may
+//!    go out is known.
+//! 3. One pass over all: where each frame lies in the result, its VM, its verdict so far.
+//! 4. Each shard: the cipher, and what comes after it; what fails only here is put on a list.
+//! 5. Frames on such lists are taken out of the result; rarely.
 //!
 //! All frames of a row are one shard's, in their order, and nothing else is changed: the result does not depend on how
 //! many shards there are. Buffers are kept; only what the caller gets is allocated.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::address_index::AddressIndex;
 use super::batch::BatchOutcome;
 use super::connection_table::{Groups, Parts, Row};
 use super::drop_reason::DropReason;
 use super::rows::Shard;
-use crate::frame_batch::{FrameBatch, Frames};
+use crate::frame_batch::{FrameBatch, Frames, make_room};
 use crate::ids::{MacAddr, VmId, VrId};
 
 /// A direction: up or down.
@@ -78,9 +80,29 @@ pub(super) struct Failure {
     pub(super) reason: DropReason,
 }
 
+/// What a batch needs; kept from batch to batch.
+#[derive(Debug)]
+pub(super) struct Scratch<P: Path> {
+    searches: Vec<Search>,
+    lanes: Vec<Lane<P>>,
+}
+
+impl<P: Path> Default for Scratch<P> {
+    fn default() -> Self {
+        Self { searches: Vec::new(), lanes: Vec::new() }
+    }
+}
+
+/// Whose frames a part of the batch has.
+#[derive(Debug, Default)]
+struct Search {
+    owners: Vec<Option<VrId>>,
+    /// By shard, where there are several: its frames, and whose they are.
+    by_shard: Vec<Vec<(u32, Option<VrId>)>>,
+}
+
 /// What one shard needs for one batch.
 pub(super) struct Lane<P: Path> {
-    owners: Vec<Option<VrId>>,
     pub(super) tickets: Vec<Ticket<P::Way>>,
     outs: Vec<&'static mut [u8]>,
     pub(super) spare: P::Spare,
@@ -89,8 +111,8 @@ pub(super) struct Lane<P: Path> {
 
 impl<P: Path> Default for Lane<P> {
     fn default() -> Self {
-        let (owners, tickets, outs, failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { owners, tickets, outs, spare: P::Spare::default(), failures }
+        let (tickets, outs, failures) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tickets, outs, spare: P::Spare::default(), failures }
     }
 }
 
@@ -107,18 +129,24 @@ const AHEAD: usize = 16;
 pub(super) const SLICE: usize = 64;
 
 /// Takes a batch through all stages.
-pub(super) fn run<P: Path>(lanes: &mut Vec<Lane<P>>, parts: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
+pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, parts: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
     let Parts { rows, addresses, groups, crew } = parts;
+    let Scratch { searches, lanes } = scratch;
     let count = rows.shard_count();
+    searches.resize_with(count, Search::default);
     lanes.resize_with(count, Lane::default);
+    let part = frames.len().div_ceil(count);
+    crew.each(searches.iter_mut().enumerate(), |(number, search)| {
+        search.look_up::<P>(addresses, groups, frames, number * part..(number * part + part).min(frames.len()), count);
+    });
     let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut()).enumerate();
-    crew.each(tasks, |(number, (shard, lane))| lane.admit(shard, number, count, addresses, groups, frames));
-    let (mut octets, offsets) = core::mem::take(&mut out.frames).into_parts();
-    let mut layout = Layout { offsets, vms: &mut out.vms, verdicts: &mut out.verdicts };
-    layout.lay_out(lanes, frames.len());
-    make_room(&mut octets, layout.end());
+    crew.each(tasks, |(number, (shard, lane))| lane.admit(shard, searches, number, groups, frames));
+    let (mut octets, offsets) = core::mem::take(&mut out.frames).into_room();
     let mut outs: Vec<Vec<&mut [u8]>> = lanes.iter_mut().map(|lane| recycle(core::mem::take(&mut lane.outs))).collect();
-    layout.divide(&mut octets, lanes, &mut outs);
+    make_room(&mut octets, lanes.iter().map(Lane::length).sum::<usize>().min(u32::MAX as usize));
+    let mut layout = Layout { offsets, vms: &mut out.vms, verdicts: &mut out.verdicts };
+    layout.clear(frames.len());
+    layout.lay_out(&mut octets, lanes, searches, &mut outs);
     let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut()).zip(&mut outs);
     crew.each(tasks, |((shard, lane), outs)| {
         lane.failures.clear();
@@ -128,58 +156,110 @@ pub(super) fn run<P: Path>(lanes: &mut Vec<Lane<P>>, parts: Parts<'_>, frames: F
         lane.outs = recycle(outs);
     }
     let has_holes = layout.mark_failed(lanes.iter().flat_map(|lane| &lane.failures));
-    out.frames = FrameBatch::from_parts(octets, layout.offsets).unwrap_or_default();
+    out.frames = FrameBatch::from_room(octets, layout.offsets).unwrap_or_default();
     if has_holes {
         out.frames.keep(out.verdicts.iter().map(Result::is_ok));
     }
 }
 
-/// Makes a buffer that long; what was in it stays where it need not grow, for all of it is written.
-fn make_room(octets: &mut Vec<u8>, length: usize) {
-    if octets.capacity() < length {
-        // Memory that comes zeroed from the system is not filled again.
-        *octets = vec![0; length];
-    } else {
-        octets.resize(length, 0);
+impl Search {
+    /// Whose the frames of a part of the batch are.
+    fn look_up<P: Path>(
+        &mut self,
+        addresses: &AddressIndex,
+        groups: Groups<'_>,
+        frames: Frames<'_>,
+        part: Range<usize>,
+        shards: usize,
+    ) {
+        let Self { owners, by_shard } = self;
+        owners.clear();
+        let start = u32::try_from(part.start).unwrap_or(u32::MAX);
+        let frames = frames.part(part);
+        addresses.lookup_many(frames.iter().map(P::address), owners);
+        if shards == 1 {
+            return;
+        }
+        by_shard.resize_with(shards, Vec::new);
+        by_shard.iter_mut().for_each(Vec::clear);
+        for (index, (owner, frame)) in (start..).zip(owners.iter_mut().zip(frames.iter())) {
+            if owner.is_none() {
+                *owner = P::resolve(groups, frame);
+            }
+            if let Some(list) = by_shard.get_mut(shard_of(*owner, shards)) {
+                list.push((index, *owner));
+            }
+        }
     }
 }
 
 impl<P: Path> Lane<P> {
-    fn admit(
-        &mut self,
-        shard: &mut Shard,
-        number: usize,
-        count: usize,
-        addresses: &AddressIndex,
-        groups: Groups<'_>,
-        frames: Frames<'_>,
-    ) {
-        let Self { owners, tickets, spare, .. } = self;
-        P::clear(spare);
-        owners.clear();
-        addresses.lookup_many(frames.iter().map(P::address), owners);
-        tickets.clear();
-        let is_mine = |vr: &VrId| count == 1 || vr.index() % count == number;
-        for vr in owners.iter().take(AHEAD).flatten().filter(|vr| is_mine(vr)) {
-            P::prefetch(shard, *vr);
+    /// The stages before the cipher for all frames of a shard.
+    fn admit(&mut self, shard: &mut Shard, searches: &[Search], number: usize, groups: Groups<'_>, frames: Frames<'_>) {
+        P::clear(&mut self.spare);
+        self.tickets.clear();
+        if let [Search { owners, .. }] = searches {
+            self.admit_all(shard, owners, groups, frames);
+            return;
         }
-        for (index, (frame, owner)) in (0..).zip(frames.iter().zip(owners.iter())) {
-            if let Some(next) = owners.get(index as usize + AHEAD).copied().flatten().filter(is_mine) {
+        for Search { by_shard, .. } in searches {
+            self.admit_listed(shard, by_shard.get(number).map(Vec::as_slice).unwrap_or_default(), frames);
+        }
+    }
+
+    /// Where there is one shard. A loop in a function of its own has the registers for itself.
+    #[inline(never)]
+    fn admit_all(&mut self, shard: &mut Shard, owners: &[Option<VrId>], groups: Groups<'_>, frames: Frames<'_>) {
+        let Self { tickets, spare, .. } = self;
+        owners.iter().take(AHEAD).flatten().for_each(|vr| P::prefetch(shard, *vr));
+        for (index, (frame, owner)) in (0..).zip(frames.iter().zip(owners)) {
+            if let Some(next) = owners.get(index as usize + AHEAD).copied().flatten() {
                 P::prefetch(shard, next);
             }
             let owner = owner.or_else(|| P::resolve(groups, frame));
-            if !owner.as_ref().map_or(number == 0, is_mine) {
-                continue;
+            admit_one::<P>(tickets, spare, shard, index, owner, frame);
+        }
+    }
+
+    /// Where there are several, the frames that a thread found for this one.
+    #[inline(never)]
+    fn admit_listed(&mut self, shard: &mut Shard, list: &[(u32, Option<VrId>)], frames: Frames<'_>) {
+        let Self { tickets, spare, .. } = self;
+        list.iter().take(AHEAD).filter_map(|(_, owner)| *owner).for_each(|vr| P::prefetch(shard, vr));
+        for (place, (index, owner)) in list.iter().enumerate() {
+            if let Some((_, Some(next))) = list.get(place + AHEAD) {
+                P::prefetch(shard, *next);
             }
-            let mut row = owner.and_then(|vr| shard.get_mut(vr));
-            let vm = row.as_ref().map(|row| row.vm());
-            if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
-                let length = u32::try_from(length).unwrap_or(u32::MAX);
-                tickets.push(Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way });
-            } else {
-                tickets.push(judge::<P>(index, owner, row, frame, spare));
+            if let Some(frame) = frames.frame(*index as usize) {
+                admit_one::<P>(tickets, spare, shard, *index, *owner, frame);
             }
         }
+    }
+
+    /// How many octets the frames have that passed.
+    fn length(&self) -> usize {
+        self.tickets.iter().map(|ticket| ticket.length as usize).sum()
+    }
+}
+
+/// The stages before the cipher for one frame.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
+fn admit_one<P: Path>(
+    tickets: &mut Vec<Ticket<P::Way>>,
+    spare: &mut P::Spare,
+    shard: &mut Shard,
+    index: u32,
+    owner: Option<VrId>,
+    frame: &[u8],
+) {
+    let mut row = owner.and_then(|vr| shard.get_mut(vr));
+    let vm = row.as_ref().map(|row| row.vm());
+    if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        tickets.push(Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way });
+    } else {
+        tickets.push(judge::<P>(index, owner, row, frame, spare));
     }
 }
 
@@ -209,61 +289,56 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn lay_out<P: Path>(&mut self, lanes: &mut [Lane<P>], frames: usize) {
+    fn clear(&mut self, frames: usize) {
         let Self { offsets, vms, verdicts } = self;
         offsets.clear();
         offsets.reserve_exact(frames + 1);
+        offsets.push(0);
         vms.clear();
         vms.reserve_exact(frames);
         verdicts.clear();
         verdicts.reserve_exact(frames);
-        offsets.push(0);
-        let mut end = 0_u32;
+    }
+
+    /// Gives each frame its part of the result, in their order.
+    fn lay_out<'a, P: Path>(
+        &mut self,
+        octets: &'a mut [u8],
+        lanes: &mut [Lane<P>],
+        searches: &[Search],
+        outs: &mut [Vec<&'a mut [u8]>],
+    ) {
+        let Self { offsets, vms, verdicts } = self;
+        let (mut room, mut end) = (octets, 0_u32);
         let mut place = |ticket: &mut Ticket<P::Way>| {
-            if let Some(next) = end.checked_add(ticket.length) {
-                end = next;
-            } else {
+            if end.checked_add(ticket.length).is_none() {
                 (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0);
             }
+            end += ticket.length;
             end
         };
-        if let [lane] = lanes {
-            offsets.extend(lane.tickets.iter_mut().map(place));
-            vms.extend(lane.tickets.iter().map(|ticket| ticket.vm));
-            verdicts.extend(lane.tickets.iter().map(|ticket| ticket.verdict));
-            return;
-        }
-        in_order(lanes, |ticket| {
-            offsets.push(place(ticket));
-            vms.push(ticket.vm);
-            verdicts.push(ticket.verdict);
-        });
-    }
-
-    fn end(&self) -> usize {
-        self.offsets.last().map_or(0, |end| *end as usize)
-    }
-
-    /// Gives each ticket its part of the result.
-    fn divide<'a, P: Path>(&self, octets: &'a mut [u8], lanes: &mut [Lane<P>], outs: &mut [Vec<&'a mut [u8]>]) {
-        let mut room = octets;
-        let mut cut = |length: u32| {
-            let (out, rest) = core::mem::take(&mut room).split_at_mut_checked(length as usize).unwrap_or_default();
+        let mut cut = |ticket: &Ticket<P::Way>| {
+            let (out, rest) =
+                core::mem::take(&mut room).split_at_mut_checked(ticket.length as usize).unwrap_or_default();
             room = rest;
             out
         };
         if let ([lane], [outs]) = (&mut *lanes, &mut *outs) {
-            outs.extend(lane.tickets.iter().map(|ticket| cut(ticket.length)));
+            offsets.extend(lane.tickets.iter_mut().map(place));
+            vms.extend(lane.tickets.iter().map(|ticket| ticket.vm));
+            verdicts.extend(lane.tickets.iter().map(|ticket| ticket.verdict));
+            outs.extend(lane.tickets.iter().map(cut));
             return;
         }
-        let mut places =
-            lanes.iter().zip(outs).map(|(lane, outs)| (lane.tickets.iter().peekable(), outs)).collect::<Vec<_>>();
-        for frame in (0..).take(self.vms.len()) {
-            for (tickets, outs) in &mut places {
-                if let Some(ticket) = tickets.next_if(|ticket| ticket.frame == frame) {
-                    outs.push(cut(ticket.length));
-                }
-            }
+        let shards = lanes.len();
+        let mut places: Vec<_> = lanes.iter_mut().map(|lane| lane.tickets.iter_mut()).zip(outs).collect();
+        for owner in searches.iter().flat_map(|search| &search.owners) {
+            let Some((tickets, outs)) = places.get_mut(shard_of(*owner, shards)) else { continue };
+            let Some(ticket) = tickets.next() else { continue };
+            offsets.push(place(ticket));
+            vms.push(ticket.vm);
+            verdicts.push(ticket.verdict);
+            outs.push(cut(ticket));
         }
     }
 
@@ -280,15 +355,13 @@ impl Layout<'_> {
     }
 }
 
-/// All tickets in the order of their frames.
-fn in_order<P: Path>(lanes: &mut [Lane<P>], mut visit: impl FnMut(&mut Ticket<P::Way>)) {
-    let mut places: Vec<_> = lanes.iter_mut().map(|lane| lane.tickets.iter_mut().peekable()).collect();
-    for frame in 0.. {
-        let next = places.iter_mut().find_map(|tickets| tickets.next_if(|ticket| ticket.frame == frame));
-        match next {
-            Some(ticket) => visit(ticket),
-            None => return,
-        }
+/// Whose frames each shard has; nobody's are the first one's.
+#[inline]
+const fn shard_of(owner: Option<VrId>, count: usize) -> usize {
+    match (owner, count) {
+        (None, _) => 0,
+        (Some(vr), 2) => vr.index() % 2,
+        (Some(vr), count) => vr.index() % count,
     }
 }
 

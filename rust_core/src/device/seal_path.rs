@@ -14,6 +14,7 @@ use crate::security::ccmp::{SealError, SealJob, seal_batch};
 use crate::wire::mac_header::QosControl;
 
 /// From the VM that owns the source to the air.
+#[derive(Debug)]
 pub(super) struct Down;
 
 /// The key's identifier and the frame's packet number; `None` for what goes in the clear.
@@ -41,7 +42,8 @@ impl Path for Down {
         shard.prefetch_to_send(vr);
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
     fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Way, usize)> {
         usual::admit_down(row, frame).map(|(key_id, number, length)| (Some((key_id, number)), length))
     }
