@@ -127,7 +127,7 @@ impl UsualUp {
 }
 
 /// A usual frame to the access point: the key's identifier, the packet number that it gets, and how long it becomes.
-#[inline]
+#[inline(always)]
 pub(super) fn admit_down(row: &mut Row, frame: &[u8]) -> Option<(KeyId, PacketNumber, usize)> {
     const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | PROTECTED | ORDER;
     let header = Header::read(frame, MASK, DATA | TO_DS)?;
