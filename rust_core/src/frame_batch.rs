@@ -25,6 +25,18 @@ impl<'a> Frames<'a> {
         Ok(Self { data, offsets })
     }
 
+    /// As [`from_parts`](Self::from_parts), with offsets that were checked before: only their end is looked at. Where the
+    /// others are wrong after all, frames are empty.
+    pub fn from_checked_parts(data: &'a [u8], offsets: &'a [u32]) -> Result<Self, InvalidOffsets> {
+        let ends_at_length = offsets.last().map(|last| *last as usize) == Some(data.len());
+        if ends_at_length { Ok(Self { data, offsets }) } else { Err(InvalidOffsets) }
+    }
+
+    /// The buffer in which they lie.
+    pub const fn data(self) -> &'a [u8] {
+        self.data
+    }
+
     /// How many frames.
     pub const fn len(self) -> usize {
         self.offsets.len().saturating_sub(1)
@@ -79,6 +91,11 @@ impl FrameBatch {
     /// An empty batch.
     pub fn new() -> Self {
         Self { data: Vec::new(), offsets: vec![0] }
+    }
+
+    /// An empty batch in memory that is there already; what is in it does not matter.
+    pub fn in_memory(data: Vec<u8>) -> Self {
+        Self { data, offsets: vec![0] }
     }
 
     /// From a buffer and n + 1 offsets, checked once.
@@ -187,8 +204,9 @@ impl FrameBatch {
         (self.data, self.offsets)
     }
 
-    /// The buffer with the room behind the last frame, and the offsets: for a new batch in the same memory.
-    pub(crate) fn into_room(self) -> (Vec<u8>, Vec<u32>) {
+    /// The buffer with the room behind the last frame, and the offsets: for a new batch in the same memory. What is in
+    /// that room may be what other frames once were.
+    pub fn into_room(self) -> (Vec<u8>, Vec<u32>) {
         (self.data, self.offsets)
     }
 

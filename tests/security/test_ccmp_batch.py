@@ -63,6 +63,27 @@ def test_results_are_views_and_arguments_may_be_read_only() -> None:
     assert not np.shares_memory(result.frames.data, data)
 
 
+def test_a_result_keeps_its_octets_while_others_come_and_go() -> None:
+    """The memory of results is used again: never of one that somebody still holds, and nothing of it shows."""
+    plain = [batch_of([bytes([number]) * (40 * number)] * 100) for number in (30, 3, 30, 29, 30)]
+    keys = each_key(100, 16)
+    held, expected = [], []
+    for repetition in range(4):
+        for batch in plain:
+            result = polyradio.ccmp_seal_batch(batch, keys, numbers(100))
+            opened = polyradio.ccmp_open_batch(result.frames, keys).frames
+            assert opened.data.tobytes() == batch.data.tobytes()
+            assert len(result.frames.data) == result.frames.offsets[-1]
+            if repetition != 2:
+                held.append(result.frames.data)
+                expected.append(result.frames.data.tobytes())
+            result.frames.data[:] = result.frames.data[::-1].copy()
+            result.frames.data[:] = result.frames.data[::-1].copy()
+        if repetition == 1:
+            held, expected = held[3:], expected[3:]
+    assert [array.tobytes() for array in held] == expected
+
+
 def test_arrays_of_any_layout_say_the_same() -> None:
     batch = batch_of([b"one", b"two", b"three"])
     keys, packet_numbers = each_key(3, 16), numbers(3)

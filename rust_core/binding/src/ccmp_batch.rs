@@ -9,6 +9,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::arrays;
 use crate::device::verdict_numbers;
 use crate::error::local;
 use crate::security::{FrameBatch, in_order, not_a_slice};
@@ -24,17 +25,16 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 #[pyclass(frozen, module = "polyradio")]
 struct CcmpResult {
     frames: Py<FrameBatch>,
-    packet_number: Py<PyArray1<u64>>,
+    numbers: Vec<u64>,
     verdict: Py<PyArray1<u8>>,
 }
 
 impl CcmpResult {
     fn from_core<E: Copy + Into<DropReason>>(py: Python<'_>, outcome: CcmpOutcome<E>) -> PyResult<Self> {
         let numbers = outcome.results.iter().map(|result| result.map_or(0, PacketNumber::value));
-        let numbers: Vec<u64> = numbers.collect();
         let verdicts = outcome.results.iter().map(|result| result.map(drop).map_err(Into::into));
         Ok(Self {
-            packet_number: numbers.into_pyarray(py).unbind(),
+            numbers: numbers.collect(),
             verdict: verdict_numbers(verdicts).into_pyarray(py).unbind(),
             frames: Py::new(py, FrameBatch::from_core(py, outcome.frames)?)?,
         })
@@ -51,8 +51,8 @@ impl CcmpResult {
 
     /// 0 where the verdict is not 0.
     #[getter]
-    fn packet_number(&self, py: Python<'_>) -> Py<PyArray1<u64>> {
-        self.packet_number.clone_ref(py)
+    fn packet_number<'py>(result: &Bound<'py, Self>) -> PyResult<Bound<'py, PyArray1<u64>>> {
+        arrays::view(result, |result| &result.numbers)
     }
 
     /// 0: passed; else see `Verdict`.
@@ -89,7 +89,8 @@ fn ccmp_seal_batch(
     let (numbers, key_ids) = (in_order(packet_numbers)?, key_ids.map(in_order).transpose()?);
     let numbers = numbers.as_slice().map_err(not_a_slice)?;
     let key_ids = key_ids.as_ref().map(PyReadonlyArray1::as_slice).transpose().map_err(not_a_slice)?;
-    let outcome = keys.with(py, |keys| core_ccmp::seal(backend, frames, keys, numbers, key_ids))?;
+    let memory = arrays::for_batch(frames);
+    let outcome = keys.with(py, |keys| core_ccmp::seal(backend, frames, keys, numbers, key_ids, memory))?;
     CcmpResult::from_core(py, outcome)
 }
 
@@ -105,7 +106,8 @@ fn ccmp_open_batch(
     let backend = chosen(backend)?;
     let reading = batch.get().read(py)?;
     let frames = reading.frames()?;
-    let outcome = keys.with(py, |keys| core_ccmp::open(backend, frames, keys))?;
+    let memory = arrays::for_batch(frames);
+    let outcome = keys.with(py, |keys| core_ccmp::open(backend, frames, keys, memory))?;
     CcmpResult::from_core(py, outcome)
 }
 

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyUntypedArrayMethods};
 use polyradio_core::air::{AirStation, Reception, TransmitReport};
 use polyradio_core::device::batch::BatchOutcome;
 use polyradio_core::device::{self as core_device, Counters, Device, DeviceConfig, DropReason, Row, RowSnapshot};
-use polyradio_core::frame_batch as core_batch;
+use polyradio_core::frame_batch::FrameBatch as CoreBatch;
 use polyradio_core::host_api::CallError;
 use polyradio_core::host_api::call::{CipherSuite, KeyScope};
 use polyradio_core::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
@@ -12,6 +12,7 @@ use polyradio_core::time::Instant;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use crate::arrays;
 use crate::error::{NotAvailable, local, rejected};
 use crate::security::{FrameBatch, in_order, not_a_slice};
 use crate::wire::mac_addr;
@@ -49,11 +50,13 @@ struct BatchResult {
 }
 
 impl BatchResult {
-    fn from_core(py: Python<'_>, outcome: BatchOutcome) -> PyResult<Self> {
+    /// Takes the frames; the lists stay.
+    fn from_core(py: Python<'_>, outcome: &mut BatchOutcome) -> PyResult<Self> {
+        let BatchOutcome { frames, vms, verdicts } = outcome;
         Ok(Self {
-            frames: Py::new(py, FrameBatch::from_core(py, outcome.frames)?)?,
-            vm_id: vm_numbers(&outcome.vms).into_pyarray(py).unbind(),
-            verdict: verdict_numbers(outcome.verdicts).into_pyarray(py).unbind(),
+            frames: Py::new(py, FrameBatch::from_core(py, core::mem::take(frames))?)?,
+            vm_id: vm_numbers(vms).into_pyarray(py).unbind(),
+            verdict: verdict_numbers(verdicts.iter().copied()).into_pyarray(py).unbind(),
         })
     }
 }
@@ -81,7 +84,11 @@ impl BatchResult {
 
 /// The NIC's per-VM connection table (US 8,392,625, 622) with its keys, as the device itself uses it.
 #[pyclass(module = "polyradio")]
-struct ConnectionTable(core_device::ConnectionTable);
+struct ConnectionTable {
+    table: core_device::ConnectionTable,
+    /// The lists of the last batch, for their memory.
+    outcome: BatchOutcome,
+}
 
 #[pymethods]
 impl ConnectionTable {
@@ -92,17 +99,19 @@ impl ConnectionTable {
         let workers = workers.ok_or_else(|| local(format!("there are 1 to {MAX_WORKERS} workers")))?;
         // 65535 says that there is none.
         let table = core_device::ConnectionTable::with_workers(max_vms.min(u32::from(NO_VM)), workers);
-        table.map(Self).map_err(|error| NotAvailable::new_err(error.to_string()))
+        table
+            .map(|table| Self { table, outcome: BatchOutcome::default() })
+            .map_err(|error| NotAvailable::new_err(error.to_string()))
     }
 
     #[pyo3(signature = (vm_id, mac, *, bssid = None, connected = true))]
     fn add_vm(&mut self, vm_id: i64, mac: &[u8], bssid: Option<&[u8]>, connected: bool) -> PyResult<()> {
         let bssid = bssid.map(mac_addr).transpose()?;
-        self.0.add_vm(VmId::new(vm_number(vm_id)?), mac_addr(mac)?, bssid, connected).map_err(rejected)
+        self.table.add_vm(VmId::new(vm_number(vm_id)?), mac_addr(mac)?, bssid, connected).map_err(rejected)
     }
 
     fn remove_vm(&mut self, vm_id: i64) -> PyResult<()> {
-        self.0.remove(row_of(vm_id)?).map(drop).map_err(rejected)
+        self.table.remove(row_of(vm_id)?).map(drop).map_err(rejected)
     }
 
     #[pyo3(signature = (vm_id, key_id, cipher, key, *, group = false, receive_counter = 0))]
@@ -119,19 +128,24 @@ impl ConnectionTable {
         let counter = u64::try_from(receive_counter).ok().and_then(PacketNumber::new);
         let counter = counter.ok_or_else(|| local("a receive counter has 48 bits"))?;
         let (vr, key_id) = (row_of(vm_id)?, key_identifier(key_id)?);
-        self.0.install_key(vr, scope(group), key_id, cipher, key, counter).map_err(rejected)
+        self.table.install_key(vr, scope(group), key_id, cipher, key, counter).map_err(rejected)
     }
 
     #[pyo3(signature = (vm_id, key_id, *, group = false))]
     fn remove_key(&mut self, vm_id: i64, key_id: i64, group: bool) -> PyResult<()> {
-        self.0.remove_key(row_of(vm_id)?, scope(group), key_identifier(key_id)?).map_err(rejected)
+        self.table.remove_key(row_of(vm_id)?, scope(group), key_identifier(key_id)?).map_err(rejected)
     }
 
     /// Transmit path: VM by source address, then seal with its pairwise key.
     fn seal_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
         let reading = batch.read(py)?;
         let frames = reading.frames()?;
-        let outcome = py.detach(|| self.0.seal_batch(frames));
+        let memory = arrays::for_batch(frames);
+        let Self { table, outcome } = self;
+        py.detach(|| {
+            outcome.frames = CoreBatch::in_memory(memory);
+            table.seal_batch_into(frames, outcome);
+        });
         BatchResult::from_core(py, outcome)
     }
 
@@ -139,7 +153,12 @@ impl ConnectionTable {
     fn open_batch(&mut self, py: Python<'_>, batch: &FrameBatch) -> PyResult<BatchResult> {
         let reading = batch.read(py)?;
         let frames = reading.frames()?;
-        let outcome = py.detach(|| self.0.open_batch(frames));
+        let memory = arrays::for_batch(frames);
+        let Self { table, outcome } = self;
+        py.detach(|| {
+            outcome.frames = CoreBatch::in_memory(memory);
+            table.open_batch_into(frames, outcome);
+        });
         BatchResult::from_core(py, outcome)
     }
 
@@ -155,26 +174,26 @@ impl ConnectionTable {
         let macs = in_order(macs)?;
         let (macs, _) = macs.as_slice().map_err(not_a_slice)?.as_chunks();
         let mut found = vec![NO_VM; macs.len()];
-        py.detach(|| self.0.vms_of(macs, &mut found));
+        py.detach(|| self.table.vms_of(macs, &mut found));
         Ok(found.into_pyarray(py))
     }
 
     /// A row for each VM: addresses, connection, counters, which keys there are; never a key.
     fn dump<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.0.rows().map(|row| row_dict(py, row)).collect()
+        self.table.rows().map(|row| row_dict(py, row)).collect()
     }
 
     /// Everything but the keys' octets, to be given to `restore`.
     fn save<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.save())
+        PyBytes::new(py, &self.table.save())
     }
 
     fn restore(&mut self, saved: &[u8]) -> PyResult<()> {
-        self.0.restore(saved).map_err(rejected)
+        self.table.restore(saved).map_err(rejected)
     }
 
     fn __len__(&self) -> usize {
-        self.0.len()
+        self.table.len()
     }
 }
 
@@ -206,7 +225,7 @@ impl EmulatedNic {
         text_signature = "($self, frames, now_ns, *, channel, signal_dbm=-50, rate=540)"
     )]
     fn hear(&mut self, frames: &Bound<'_, PyAny>, now_ns: u64, channel: u8, signal_dbm: i8, rate: u16) -> PyResult<()> {
-        let mut batch = core_batch::FrameBatch::new();
+        let mut batch = CoreBatch::new();
         for frame in frames.try_iter()? {
             batch.push(frame?.cast::<PyBytes>()?.as_bytes());
         }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+mod arrays;
 mod bench;
 mod capture;
 mod ccmp_batch;

@@ -12,6 +12,7 @@ use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arrays;
 use crate::error::{MicError, RemoteProtocolError, local};
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -90,55 +91,47 @@ fn ccmp_open<'py>(py: Python<'py>, mpdu: &[u8], key: &[u8]) -> PyResult<(Bound<'
 
 /// Frames one behind the other: frame i is `data[offsets[i]:offsets[i + 1]]`. Views are zero copy.
 ///
-/// The arrays are `NumPy`'s from the start, so a view is one more handle. The offsets were checked once and are this
-/// object's own, not writable; the data may be shared with whoever gave it.
+/// The data are an array of `NumPy`'s from the start, so a view is one more handle; they may be shared with whoever gave
+/// them. The offsets were checked once and are this object's own, not writable.
 #[pyclass(frozen, module = "polyradio")]
 pub(crate) struct FrameBatch {
     data: Py<PyArray1<u8>>,
-    offsets: Py<PyArray1<u32>>,
+    offsets: Vec<u32>,
 }
 
 impl FrameBatch {
     /// The core's batch without a copy.
     pub(crate) fn from_core(py: Python<'_>, batch: core_batch::FrameBatch) -> PyResult<Self> {
-        let (data, offsets) = batch.into_parts();
-        Ok(Self { data: PyArray1::from_vec(py, data).unbind(), offsets: read_only(py, offsets)? })
+        let length = batch.data().len();
+        let (data, offsets) = batch.into_room();
+        let data = arrays::lend(py, data, length)?.unbind();
+        Ok(Self { data, offsets })
     }
 
     /// A copy for the core to keep or to change.
     pub(crate) fn to_core(&self, py: Python<'_>) -> PyResult<core_batch::FrameBatch> {
-        let (data, offsets) = self.arrays(py)?;
-        let parts = (data.as_slice().map_err(not_a_slice)?.to_vec(), offsets.as_slice().map_err(not_a_slice)?.to_vec());
-        core_batch::FrameBatch::from_parts(parts.0, parts.1).map_err(|_| local(INVALID_OFFSETS))
+        let data = self.data.bind(py).try_readonly()?.as_slice().map_err(not_a_slice)?.to_vec();
+        core_batch::FrameBatch::from_parts(data, self.offsets.clone()).map_err(|_| local(INVALID_OFFSETS))
     }
 
-    /// The frames where they lie, for as long as this stands: nobody can borrow the arrays for writing meanwhile.
-    pub(crate) fn read<'py>(&self, py: Python<'py>) -> PyResult<Reading<'py>> {
-        let (data, offsets) = self.arrays(py)?;
-        Ok(Reading { data, offsets })
-    }
-
-    fn arrays<'py>(&self, py: Python<'py>) -> PyResult<(PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, u32>)> {
-        Ok((self.data.bind(py).try_readonly()?, self.offsets.bind(py).try_readonly()?))
+    /// The frames where they lie, for as long as this stands: nobody can borrow the array for writing meanwhile.
+    pub(crate) fn read<'a>(&'a self, py: Python<'a>) -> PyResult<Reading<'a>> {
+        Ok(Reading { data: self.data.bind(py).try_readonly()?, offsets: &self.offsets })
     }
 
     fn frame<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let (data, offsets) = self.arrays(py)?;
-        let offset = |index| offsets.get(index).map(|offset| *offset as usize);
-        let (Some(start), Some(end)) = (offset(index), offset(index + 1)) else { return Ok(None) };
-        let frame = data.as_slice().map_err(not_a_slice)?.get(start..end);
-        Ok(frame.map(|frame| PyBytes::new(py, frame)))
+        Ok(self.read(py)?.frames()?.frame(index).map(|frame| PyBytes::new(py, frame)))
     }
 }
 
 #[pymethods]
 impl FrameBatch {
     #[new]
-    fn new(py: Python<'_>, data: &Bound<'_, PyArray1<u8>>, offsets: &Bound<'_, PyArray1<u32>>) -> PyResult<Self> {
+    fn new(data: &Bound<'_, PyArray1<u8>>, offsets: &Bound<'_, PyArray1<u32>>) -> PyResult<Self> {
         let offsets = offsets.try_readonly()?.as_slice().map_err(not_a_slice)?.to_vec();
         let length = data.try_readonly()?.as_slice().map_err(not_a_slice)?.len();
         core_batch::check_offsets(length, &offsets).map_err(|_| local(INVALID_OFFSETS))?;
-        Ok(Self { data: data.clone().unbind(), offsets: read_only(py, offsets)? })
+        Ok(Self { data: data.clone().unbind(), offsets })
     }
 
     /// From separate frames, copied.
@@ -161,16 +154,16 @@ impl FrameBatch {
 
     /// n + 1 offsets into the data, not writable.
     #[getter]
-    fn offsets(&self, py: Python<'_>) -> Py<PyArray1<u32>> {
-        self.offsets.clone_ref(py)
+    fn offsets<'py>(batch: &Bound<'py, Self>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        arrays::view(batch, |batch| &batch.offsets)
     }
 
-    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.arrays(py)?.1.len().saturating_sub(1))
+    const fn __len__(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyBytes>> {
-        let length = self.__len__(py)?;
+        let length = self.__len__();
         let index = if index < 0 { length.checked_add_signed(index) } else { usize::try_from(index).ok() };
         let frame = index.map_or(Ok(None), |index| self.frame(py, index))?;
         frame.ok_or_else(|| PyIndexError::new_err(format!("a batch of {length} frames has no such frame")))
@@ -180,22 +173,22 @@ impl FrameBatch {
         FrameBatchIterator { batch, next: 0 }
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("FrameBatch({} frames, {} octets)", self.__len__(py)?, self.arrays(py)?.0.len()))
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("FrameBatch({} frames, {} octets)", self.__len__(), self.data.bind(py).len())
     }
 }
 
-/// A batch's arrays, borrowed for reading.
+/// A batch's data, borrowed for reading, and its offsets.
 pub(crate) struct Reading<'py> {
     data: PyReadonlyArray1<'py, u8>,
-    offsets: PyReadonlyArray1<'py, u32>,
+    offsets: &'py [u32],
 }
 
 impl Reading<'_> {
     pub(crate) fn frames(&self) -> PyResult<core_batch::Frames<'_>> {
-        let (data, offsets) =
-            (self.data.as_slice().map_err(not_a_slice)?, self.offsets.as_slice().map_err(not_a_slice)?);
-        core_batch::Frames::from_parts(data, offsets).map_err(|_| local(INVALID_OFFSETS))
+        // The offsets are as they were; the array may have another length by now.
+        let data = self.data.as_slice().map_err(not_a_slice)?;
+        core_batch::Frames::from_checked_parts(data, self.offsets).map_err(|_| local(INVALID_OFFSETS))
     }
 }
 
@@ -252,12 +245,6 @@ pub(crate) fn in_order<'py, T: Element, D: Dimension>(
     }
     let copy = array.call_method0("copy")?.cast_into::<PyArray<T, D>>()?;
     Ok(copy.try_into_readonly()?)
-}
-
-fn read_only<T: Element>(py: Python<'_>, values: Vec<T>) -> PyResult<Py<PyArray1<T>>> {
-    let array = PyArray1::from_vec(py, values);
-    array.try_readwrite()?.make_nonwriteable();
-    Ok(array.unbind())
 }
 
 fn ccmp_key(key: &[u8]) -> PyResult<CcmpKey> {

@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::ccmp::{Backend, CcmpKey, InvalidKeyLength, OpenError, OpenJob, SealError, SealJob};
 use super::ccmp::{open_batch_with, seal_batch_with};
-use crate::frame_batch::{FrameBatch, Frames};
+use crate::frame_batch::{FrameBatch, Frames, make_room};
 use crate::ids::{KeyId, PacketNumber};
 
 /// The keys of a batch: one for all frames, or one for each.
@@ -33,11 +33,12 @@ impl BatchKeys {
     /// # Errors
     /// Another length.
     pub fn each(octets: &[u8], length: usize) -> Result<Self, InvalidKeyLength> {
-        // Without keys the length is still a mistake; with length 0 there would be no chunks.
-        if length != 16 && length != 32 {
-            return Err(InvalidKeyLength(length));
+        // Straight into the list, where `CcmpKey::new` may fail and each key goes by the stack: a third of the time.
+        match length {
+            16 => Ok(Self::Each(octets.as_chunks::<16>().0.iter().map(CcmpKey::from).collect())),
+            32 => Ok(Self::Each(octets.as_chunks::<32>().0.iter().map(CcmpKey::from).collect())),
+            _ => Err(InvalidKeyLength(length)),
         }
-        octets.chunks_exact(length).map(CcmpKey::new).collect::<Result<_, _>>().map(Self::Each)
     }
 
     fn check(&self, frames: usize) -> Result<(), BatchError> {
@@ -66,7 +67,8 @@ pub struct CcmpOutcome<E> {
 
 /// Seals every frame with its key and its packet number, under key identifier 0 where there are no identifiers.
 ///
-/// No packet number may be used twice with one key: the caller sees to that.
+/// No packet number may be used twice with one key: the caller sees to that. The result lies in `memory`, or in new one
+/// where that is too short; what was in it does not matter.
 ///
 /// # Errors
 /// A list has not an entry for each frame, or an entry is out of range; nothing is sealed then.
@@ -76,6 +78,7 @@ pub fn seal(
     keys: &BatchKeys,
     packet_numbers: &[u64],
     key_ids: Option<&[u8]>,
+    memory: Vec<u8>,
 ) -> Result<CcmpOutcome<SealError>, BatchError> {
     let count = frames.len();
     keys.check(count)?;
@@ -85,7 +88,7 @@ pub fn seal(
     if let Some(key_ids) = key_ids.filter(|key_ids| key_ids.len() != count) {
         return Err(BatchError::KeyIds { key_ids: key_ids.len(), frames: count });
     }
-    let mut room = Room::new(frames, |index, mpdu| keys.of(index).and_then(|key| key.sealed_length(mpdu)))?;
+    let mut room = Room::new(memory, frames, |index, mpdu| keys.of(index).and_then(|key| key.sealed_length(mpdu)))?;
     let mut jobs = Vec::with_capacity(count);
     for (index, ((mpdu, number), out)) in frames.iter().zip(packet_numbers).zip(room.parts()).enumerate() {
         let key = keys.of(index).ok_or(BatchError::Keys { keys: index, frames: count })?;
@@ -99,14 +102,20 @@ pub fn seal(
     Ok(CcmpOutcome { frames: room.keep(&results), results })
 }
 
-/// Opens every frame with its key. Replay is the caller's to check, by the packet numbers that come out.
+/// Opens every frame with its key. Replay is the caller's to check, by the packet numbers that come out. `memory` as for
+/// [`seal`].
 ///
 /// # Errors
 /// There is not a key for each frame; nothing is opened then.
-pub fn open(backend: Backend, frames: Frames<'_>, keys: &BatchKeys) -> Result<CcmpOutcome<OpenError>, BatchError> {
+pub fn open(
+    backend: Backend,
+    frames: Frames<'_>,
+    keys: &BatchKeys,
+    memory: Vec<u8>,
+) -> Result<CcmpOutcome<OpenError>, BatchError> {
     let count = frames.len();
     keys.check(count)?;
-    let mut room = Room::new(frames, |index, mpdu| keys.of(index).and_then(|key| key.opened_length(mpdu)))?;
+    let mut room = Room::new(memory, frames, |index, mpdu| keys.of(index).and_then(|key| key.opened_length(mpdu)))?;
     let mut jobs = Vec::with_capacity(count);
     for (index, (mpdu, out)) in frames.iter().zip(room.parts()).enumerate() {
         let key = keys.of(index).ok_or(BatchError::Keys { keys: index, frames: count })?;
@@ -193,23 +202,33 @@ impl core::error::Error for BatchError {}
 /// Where the frames of a batch are written: a part for each, one behind the other.
 struct Room {
     octets: Vec<u8>,
-    lengths: Vec<usize>,
+    offsets: Vec<u32>,
 }
 
 impl Room {
     /// A part of that length for each frame, none where there is no length.
-    fn new(frames: Frames<'_>, length: impl Fn(usize, &[u8]) -> Option<usize>) -> Result<Self, BatchError> {
-        let lengths = frames.iter().enumerate().map(|(index, mpdu)| length(index, mpdu).unwrap_or_default());
-        let lengths: Vec<usize> = lengths.collect();
-        let total = lengths.iter().try_fold(0_u32, |total, length| total.checked_add(u32::try_from(*length).ok()?));
-        let total = total.ok_or(BatchError::TooLarge)?;
-        Ok(Self { octets: vec![0; total as usize], lengths })
+    fn new(
+        mut octets: Vec<u8>,
+        frames: Frames<'_>,
+        length: impl Fn(usize, &[u8]) -> Option<usize>,
+    ) -> Result<Self, BatchError> {
+        let mut offsets = Vec::with_capacity(frames.len() + 1);
+        let mut end = 0_u32;
+        offsets.push(end);
+        for (index, mpdu) in frames.iter().enumerate() {
+            let length = u32::try_from(length(index, mpdu).unwrap_or_default());
+            end = length.ok().and_then(|length| end.checked_add(length)).ok_or(BatchError::TooLarge)?;
+            offsets.push(end);
+        }
+        make_room(&mut octets, end as usize);
+        Ok(Self { octets, offsets })
     }
 
     fn parts(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let mut rest = self.octets.as_mut_slice();
-        self.lengths.iter().map(move |length| {
-            let (part, after) = core::mem::take(&mut rest).split_at_mut_checked(*length).unwrap_or_default();
+        self.offsets.windows(2).map(move |pair| {
+            let length = if let [start, end] = *pair { end.saturating_sub(start) } else { 0 };
+            let (part, after) = core::mem::take(&mut rest).split_at_mut_checked(length as usize).unwrap_or_default();
             rest = after;
             part
         })
@@ -217,13 +236,10 @@ impl Room {
 
     /// The parts whose result is right; the others become empty.
     fn keep<T, E>(self, results: &[Result<T, E>]) -> FrameBatch {
-        let ends = self.lengths.iter().scan(0, |end, length| {
-            *end += length;
-            u32::try_from(*end).ok()
-        });
-        let offsets = core::iter::once(0).chain(ends).collect();
-        let mut frames = FrameBatch::from_parts(self.octets, offsets).unwrap_or_default();
-        frames.keep(results.iter().map(Result::is_ok));
+        let mut frames = FrameBatch::from_room(self.octets, self.offsets).unwrap_or_default();
+        if results.iter().any(Result::is_err) {
+            frames.keep(results.iter().map(Result::is_ok));
+        }
         frames
     }
 }
@@ -248,11 +264,12 @@ mod tests {
         let keys = BatchKeys::each(&(1..=80).collect::<Vec<u8>>(), 16).unwrap();
         let plain = batch();
         for backend in Backend::ALL {
-            let sealed = seal(backend, plain.frames(), &keys, &[1, 2, 3, 4, 5], Some(&[0, 1, 2, 3, 0])).unwrap();
+            let sealed =
+                seal(backend, plain.frames(), &keys, &[1, 2, 3, 4, 5], Some(&[0, 1, 2, 3, 0]), Vec::new()).unwrap();
             assert_eq!(sealed.frames.iter().map(<[u8]>::len).collect::<Vec<_>>(), [142, 0, 42, 0, 1542]);
             assert_eq!(sealed.results[1], Err(SealError::Truncated));
             assert_eq!(sealed.results[3], Err(SealError::NotProtectable));
-            let opened = open(backend, sealed.frames.frames(), &keys).unwrap();
+            let opened = open(backend, sealed.frames.frames(), &keys, vec![9; 5000]).unwrap();
             for (index, number) in [(0, 1), (2, 3), (4, 5)] {
                 assert_eq!(sealed.results[index], Ok(PacketNumber::from_low_bits(number)));
                 assert_eq!(opened.results[index], Ok(PacketNumber::from_low_bits(number)));
@@ -266,9 +283,9 @@ mod tests {
     fn a_frame_that_does_not_open_leaves_no_octet_between_those_that_do() {
         let keys = BatchKeys::one(&[7; 32]).unwrap();
         let plain: FrameBatch = [frame(40), frame(50), frame(60)].iter().map(Vec::as_slice).collect();
-        let mut sealed = seal(Backend::best(), plain.frames(), &keys, &[1, 2, 3], None).unwrap().frames;
+        let mut sealed = seal(Backend::best(), plain.frames(), &keys, &[1, 2, 3], None, Vec::new()).unwrap().frames;
         sealed.frame_mut(1).unwrap()[40] ^= 1;
-        let opened = open(Backend::best(), sealed.frames(), &keys).unwrap();
+        let opened = open(Backend::best(), sealed.frames(), &keys, vec![9; 100]).unwrap();
         assert_eq!(opened.results[1], Err(OpenError::MicFailed));
         assert!(opened.frames.iter().eq([plain.frame(0).unwrap(), &[], plain.frame(2).unwrap()]));
         assert_eq!(opened.frames.data().len(), 66 + 86);
@@ -278,7 +295,7 @@ mod tests {
     fn lists_of_another_length_and_numbers_out_of_range_are_refused() {
         let (plain, one) = (batch(), BatchKeys::one(&[7; 16]).unwrap());
         let refused = |keys: &BatchKeys, numbers: &[u64], key_ids: Option<&[u8]>| {
-            seal(Backend::Portable, plain.frames(), keys, numbers, key_ids).unwrap_err()
+            seal(Backend::Portable, plain.frames(), keys, numbers, key_ids, Vec::new()).unwrap_err()
         };
         let four = BatchKeys::each(&[7; 64], 16).unwrap();
         assert_eq!(refused(&four, &[1; 5], None), BatchError::Keys { keys: 4, frames: 5 });
@@ -286,7 +303,7 @@ mod tests {
         assert_eq!(refused(&one, &[1; 5], Some(&[0; 4])), BatchError::KeyIds { key_ids: 4, frames: 5 });
         assert_eq!(refused(&one, &[1, 2, 1 << 48, 3, 4], None), BatchError::PacketNumberRange(2));
         assert_eq!(refused(&one, &[1; 5], Some(&[0, 0, 0, 0, 4])), BatchError::KeyIdRange(4));
-        assert!(open(Backend::Portable, plain.frames(), &four).is_err());
+        assert!(open(Backend::Portable, plain.frames(), &four, Vec::new()).is_err());
         assert_eq!(BatchKeys::each(&[], 24).unwrap_err(), InvalidKeyLength(24));
     }
 

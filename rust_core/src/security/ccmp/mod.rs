@@ -56,14 +56,16 @@ pub struct CcmpKey {
 impl CcmpKey {
     /// The length says which cipher it is.
     pub fn new(key: &[u8]) -> Result<Self, InvalidKeyLength> {
-        let cipher = match key.len() {
-            16 => CipherSuite::CCMP_128,
-            32 => CipherSuite::CCMP_256,
-            other => return Err(InvalidKeyLength(other)),
-        };
-        let mut words = Zeroizing::new([0; 4]);
-        words.iter_mut().zip(key.as_chunks().0).for_each(|(word, octets)| *word = u64::from_ne_bytes(*octets));
-        Ok(Self { words, cipher, qos_mask: layout::TID, schedule: OnceLock::new() })
+        match key.len() {
+            16 => key.first_chunk::<16>().map(Self::from),
+            32 => key.first_chunk::<32>().map(Self::from),
+            _ => None,
+        }
+        .ok_or(InvalidKeyLength(key.len()))
+    }
+
+    fn from_words(cipher: CipherSuite, words: [u64; 4]) -> Self {
+        Self { words: Zeroizing::new(words), cipher, qos_mask: layout::TID, schedule: OnceLock::new() }
     }
 
     /// Both ends are SPP A-MSDU capable: the A-MSDU Present bit is authenticated too (IEEE 802.11-2020 12.5.3.3.3).
@@ -189,6 +191,27 @@ impl CcmpKey {
         let length = if self.is_256() { 32 } else { 16 };
         self.octets().get(..length).is_some_and(|octets| octets.ct_eq(key).into())
     }
+}
+
+/// Of CCMP-128.
+impl From<&[u8; 16]> for CcmpKey {
+    fn from(key: &[u8; 16]) -> Self {
+        let [first, second] = words(key);
+        Self::from_words(CipherSuite::CCMP_128, [first, second, 0, 0])
+    }
+}
+
+/// Of CCMP-256.
+impl From<&[u8; 32]> for CcmpKey {
+    fn from(key: &[u8; 32]) -> Self {
+        Self::from_words(CipherSuite::CCMP_256, words(key))
+    }
+}
+
+/// Octets as they lie in memory.
+fn words<const N: usize>(octets: &[u8]) -> [u64; N] {
+    let mut words = octets.as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word));
+    core::array::from_fn(|_| words.next().unwrap_or_default())
 }
 
 impl fmt::Debug for CcmpKey {
