@@ -1,7 +1,9 @@
 //! What the connection table costs beside the cipher: `cargo bench --bench receive`. Nanoseconds a frame, the best of many
 //! slices; each slice of the table's batches stands next to one of the cipher alone, over the same frames and keys.
 //!
-//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`; `workers=N` compares tables with one and N threads.
+//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`; `workers=N` compares tables with one and N threads;
+//! `prepared=N` octets of frames are ready when the clock starts: with many times what the second-level cache holds, no
+//! thread has them nearer than another.
 
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +33,7 @@ struct Settings {
     slices: usize,
     vms: Vec<u32>,
     workers: usize,
+    prepared: usize,
 }
 
 /// The table, and the same keys once more outside it: what prepares the frames and what is measured alone leaves the
@@ -214,13 +217,14 @@ impl Best {
     }
 }
 
-/// As many batches a slice as the second-level cache holds the frames of.
+/// How many batches a slice has.
 fn batches(settings: &Settings, octets: usize) -> usize {
-    (400_000 / (settings.batch * (HEADER + 16 + octets))).clamp(1, 16)
+    (settings.prepared / (settings.batch * (HEADER + 16 + octets))).max(1)
 }
 
 fn settings() -> Settings {
-    let mut settings = Settings { batch: 256, slices: 400, vms: Vec::new(), workers: 1 };
+    // As much as the second-level cache holds.
+    let mut settings = Settings { batch: 256, slices: 400, vms: Vec::new(), workers: 1, prepared: 400_000 };
     for argument in std::env::args().skip(1) {
         if let Some(batch) = argument.strip_prefix("batch=") {
             settings.batch = batch.parse().unwrap();
@@ -228,6 +232,8 @@ fn settings() -> Settings {
             settings.slices = slices.parse().unwrap();
         } else if let Some(workers) = argument.strip_prefix("workers=") {
             settings.workers = workers.parse().unwrap();
+        } else if let Some(octets) = argument.strip_prefix("prepared=") {
+            settings.prepared = octets.parse().unwrap();
         } else if let Ok(vms) = argument.parse() {
             settings.vms.push(vms);
         }

@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Lane, Path, SLICE, Ticket, recycle};
+use super::pipeline::{Admission, Path, Shards, Ticket, recycle};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::Shard;
 use super::usual::UsualUp;
@@ -25,25 +25,19 @@ pub(super) struct UpWay {
 
 impl UpWay {
     #[inline]
-    fn other(self, others: &[Way]) -> Option<Way> {
+    fn other<'a>(self, others: impl FnOnce() -> Option<&'a Vec<Way>>) -> Option<Way> {
         // Beyond the list is nobody.
-        if self.other == 0 { None } else { others.get(self.other as usize - 1).copied() }
+        if self.other == 0 { None } else { others()?.get(self.other as usize - 1).copied() }
     }
-}
-
-/// Room for a batch.
-#[derive(Default)]
-pub(super) struct Room {
-    jobs: Vec<OpenJob<'static>>,
-    others: Vec<Way>,
 }
 
 impl Path for Up {
     type Way = UpWay;
-    type Spare = Room;
+    type Others = Vec<Way>;
+    type Jobs = Vec<OpenJob<'static>>;
 
-    fn clear(spare: &mut Room) {
-        spare.others.clear();
+    fn clear(others: &mut Vec<Way>) {
+        others.clear();
     }
 
     #[inline]
@@ -71,7 +65,7 @@ impl Path for Up {
         UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: 0 }, length))
     }
 
-    fn admit(row: Option<&mut Row>, frame: &[u8], spare: &mut Room) -> Admission<UpWay> {
+    fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Vec<Way>) -> Admission<UpWay> {
         let way = admit_header(frame).and_then(|header| match row {
             Some(row) => admit_to_row(row, &header, frame),
             None => admit_to_nobody(&header, false),
@@ -83,66 +77,58 @@ impl Path for Up {
                 // For the device alone, and there is none.
                 Way::Done(_) => return Err(DropReason::Filtered),
             };
-            spare.others.push(way);
-            let other = u32::try_from(spare.others.len()).unwrap_or_default();
+            others.push(way);
+            let other = u32::try_from(others.len()).unwrap_or_default();
             Ok((UpWay { other, ..UpWay::default() }, length))
         });
         Admission { is_rows: true, way }
     }
 
-    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
-        let Lane { tickets, spare, failures, .. } = lane;
-        for (tickets, outs) in tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
-            open(shard, frames, tickets, outs, spare);
-            for (ticket, out) in tickets.iter().zip(outs) {
-                let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-                let verdict = ticket.verdict.and_then(|()| match ticket.way.other(&spare.others) {
-                    None => ticket.way.usual.pass(row, out),
-                    Some(way) => pass(row, way, out),
-                });
-                match verdict {
-                    Ok(_) => {
-                        row.counters.received += 1;
-                        row.counters.received_octets += out.len() as u64;
-                    }
-                    Err(reason) => {
-                        row.counters.drop(reason);
-                        failures.push(Failure { frame: ticket.frame, reason });
-                    }
+    fn cipher(
+        shards: impl Shards<Self>,
+        frames: Frames<'_>,
+        tickets: &mut [Ticket<UpWay>],
+        outs: &mut [&mut [u8]],
+        kept_jobs: &mut Self::Jobs,
+    ) {
+        let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(kept_jobs));
+        let is_opened = |ticket: &Ticket<UpWay>| match ticket.way.other(|| shards.others(ticket)) {
+            None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
+            Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
+            Some(_) => None,
+        };
+        for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
+            let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
+            let Some((scope, key_id)) = is_opened(ticket) else {
+                out.copy_from_slice(mpdu);
+                continue;
+            };
+            match shards.row(ticket).and_then(|row| row.keys().find(scope, key_id)) {
+                Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
+                None => ticket.verdict = Err(DropReason::NoKey),
+            }
+        }
+        open_batch(&mut jobs);
+        if jobs.iter().any(|job| job.result.is_err()) {
+            let mut results = jobs.iter().map(|job| job.result);
+            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket).is_some()) {
+                if let Some(Err(error)) = results.next() {
+                    ticket.verdict = Err(error.into());
                 }
             }
         }
+        *kept_jobs = recycle(jobs);
     }
-}
 
-/// Opens what is protected and copies what is not.
-fn open(shard: &Shard, frames: Frames<'_>, tickets: &mut [Ticket<UpWay>], outs: &mut [&mut [u8]], spare: &mut Room) {
-    let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(&mut spare.jobs));
-    let is_opened = |ticket: &Ticket<UpWay>| match ticket.way.other(&spare.others) {
-        None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
-        Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
-        Some(_) => None,
-    };
-    for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
-        let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-        let Some((scope, key_id)) = is_opened(ticket) else {
-            out.copy_from_slice(mpdu);
-            continue;
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
+    fn finish(row: &mut Row, way: UpWay, out: &[u8], others: &Vec<Way>) -> Result<(), DropReason> {
+        match way.other(|| Some(others)) {
+            None => way.usual.pass(row, out)?,
+            Some(way) => pass(row, way, out)?,
         };
-        let row = ticket.row.and_then(|vr| shard.get(vr));
-        match row.and_then(|row| row.keys().find(scope, key_id)) {
-            Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
-            None => ticket.verdict = Err(DropReason::NoKey),
-        }
+        row.counters.received += 1;
+        row.counters.received_octets += out.len() as u64;
+        Ok(())
     }
-    open_batch(&mut jobs);
-    if jobs.iter().any(|job| job.result.is_err()) {
-        let mut results = jobs.iter().map(|job| job.result);
-        for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket).is_some()) {
-            if let Some(Err(error)) = results.next() {
-                ticket.verdict = Err(error.into());
-            }
-        }
-    }
-    spare.jobs = recycle(jobs);
 }

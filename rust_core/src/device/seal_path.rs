@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Failure, Lane, Path, SLICE, Ticket, recycle};
+use super::pipeline::{Admission, Path, Shards, Ticket, recycle};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use super::usual;
@@ -22,10 +22,10 @@ type Way = Option<(KeyId, PacketNumber)>;
 
 impl Path for Down {
     type Way = Way;
-    type Spare = Vec<SealJob<'static>>;
+    type Others = ();
+    type Jobs = Vec<SealJob<'static>>;
 
-    /// Jobs are not kept.
-    fn clear(_: &mut Self::Spare) {}
+    fn clear((): &mut ()) {}
 
     #[inline]
     fn address(frame: &[u8]) -> MacAddr {
@@ -48,7 +48,7 @@ impl Path for Down {
         usual::admit_down(row, frame).map(|(key_id, number, length)| (Some((key_id, number)), length))
     }
 
-    fn admit(row: Option<&mut Row>, frame: &[u8], _: &mut Self::Spare) -> Admission<Way> {
+    fn admit(row: Option<&mut Row>, frame: &[u8], (): &mut ()) -> Admission<Way> {
         let nobodys = |reason| Admission { is_rows: false, way: Err(reason) };
         let header = match transmit::parse(frame) {
             Ok(header) if header.addr2.is_some() => header,
@@ -62,24 +62,46 @@ impl Path for Down {
         Admission { is_rows: true, way: outgoing.and_then(|outgoing| number(row, outgoing, frame)) }
     }
 
-    fn run(shard: &mut Shard, frames: Frames<'_>, outs: &mut [&mut [u8]], lane: &mut Lane<Self>) {
-        let Lane { tickets, spare, failures, .. } = lane;
-        for (tickets, outs) in tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
-            seal(shard, frames, tickets, outs, spare);
-            for (ticket, out) in tickets.iter().zip(outs) {
-                let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { continue };
-                match ticket.verdict {
-                    Ok(()) => {
-                        row.counters.sent += 1;
-                        row.counters.sent_octets += out.len() as u64;
-                    }
-                    Err(reason) => {
-                        row.counters.drop(reason);
-                        failures.push(Failure { frame: ticket.frame, reason });
-                    }
+    fn cipher(
+        shards: impl Shards<Self>,
+        frames: Frames<'_>,
+        tickets: &mut [Ticket<Way>],
+        outs: &mut [&mut [u8]],
+        kept_jobs: &mut Self::Jobs,
+    ) {
+        let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(kept_jobs));
+        for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
+            let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
+            let Some((key_id, packet_number)) = ticket.way else {
+                out.copy_from_slice(mpdu);
+                continue;
+            };
+            match shards.row(ticket).and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
+                Some(key) => {
+                    let key = key.key();
+                    jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
+                }
+                None => ticket.verdict = Err(DropReason::NoKey),
+            }
+        }
+        seal_batch(&mut jobs);
+        if jobs.iter().any(|job| job.result.is_err()) {
+            let mut results = jobs.iter().map(|job| job.result);
+            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.is_some()) {
+                if let Some(Err(_)) = results.next() {
+                    ticket.verdict = Err(DropReason::Malformed);
                 }
             }
         }
+        *kept_jobs = recycle(jobs);
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
+    fn finish(row: &mut Row, _: Way, out: &[u8], (): &()) -> Result<(), DropReason> {
+        row.counters.sent += 1;
+        row.counters.sent_octets += out.len() as u64;
+        Ok(())
     }
 }
 
@@ -91,40 +113,4 @@ fn number(row: &mut Row, outgoing: Outgoing, frame: &[u8]) -> Result<(Way, usize
     let number = key.next_packet_number().ok_or(DropReason::KeyExhausted)?;
     let length = key.sealed_length(frame).ok_or(DropReason::Malformed)?;
     Ok((Some((key_id, number)), length))
-}
-
-/// Seals what is to be protected and copies what is not.
-fn seal(
-    shard: &Shard,
-    frames: Frames<'_>,
-    tickets: &mut [Ticket<Way>],
-    outs: &mut [&mut [u8]],
-    spare: &mut Vec<SealJob<'static>>,
-) {
-    let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(spare));
-    for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
-        let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-        let Some((key_id, packet_number)) = ticket.way else {
-            out.copy_from_slice(mpdu);
-            continue;
-        };
-        let row = ticket.row.and_then(|vr| shard.get(vr));
-        match row.and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
-            Some(key) => {
-                let key = key.key();
-                jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
-            }
-            None => ticket.verdict = Err(DropReason::NoKey),
-        }
-    }
-    seal_batch(&mut jobs);
-    if jobs.iter().any(|job| job.result.is_err()) {
-        let mut results = jobs.iter().map(|job| job.result);
-        for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.is_some()) {
-            if let Some(Err(_)) = results.next() {
-                ticket.verdict = Err(DropReason::Malformed);
-            }
-        }
-    }
-    *spare = recycle(jobs);
 }

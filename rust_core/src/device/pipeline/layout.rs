@@ -1,0 +1,137 @@
+//! Where the frames of a batch lie in its result.
+
+use super::{Failure, Ticket};
+use crate::device::drop_reason::DropReason;
+use crate::ids::VmId;
+
+/// Where frames lie in the result, whose they are, and whether they passed.
+pub(super) struct Layout<'a> {
+    offsets: Vec<u32>,
+    vms: &'a mut Vec<Option<VmId>>,
+    verdicts: &'a mut Vec<Result<(), DropReason>>,
+}
+
+/// The same of neighbouring frames, to be written, and the octets where they come to lie.
+pub(super) struct Place<'a, 'o> {
+    /// Where each ends.
+    ends: &'a mut [u32],
+    vms: &'a mut [Option<VmId>],
+    verdicts: &'a mut [Result<(), DropReason>],
+    octets: &'o mut [u8],
+    /// Where in the result these start.
+    start: u32,
+}
+
+impl<'a> Layout<'a> {
+    /// For so many frames, in the memory of an earlier one.
+    pub(super) fn new(
+        mut offsets: Vec<u32>,
+        vms: &'a mut Vec<Option<VmId>>,
+        verdicts: &'a mut Vec<Result<(), DropReason>>,
+        frames: usize,
+    ) -> Self {
+        // All is written later; what is longer than it was is filled first.
+        offsets.resize(frames + 1, 0);
+        offsets.iter_mut().take(1).for_each(|start| *start = 0);
+        vms.resize(frames, None);
+        verdicts.resize(frames, Ok(()));
+        Self { offsets, vms, verdicts }
+    }
+
+    /// All frames, in a buffer of the result's length.
+    pub(super) fn place<'o>(&mut self, octets: &'o mut [u8]) -> Place<'_, 'o> {
+        let ends = self.offsets.get_mut(1..).unwrap_or_default();
+        Place { ends, vms: self.vms, verdicts: self.verdicts, octets, start: 0 }
+    }
+
+    /// Says of frames that failed; true where one of them has octets in the result.
+    pub(super) fn mark_failed<'f>(&mut self, failures: impl Iterator<Item = &'f Failure>) -> bool {
+        let mut has_holes = false;
+        for Failure { frame, reason } in failures {
+            if let Some(verdict) = self.verdicts.get_mut(*frame as usize) {
+                has_holes |= verdict.is_ok();
+                *verdict = Err(*reason);
+            }
+        }
+        has_holes
+    }
+
+    pub(super) fn into_offsets(self) -> Vec<u32> {
+        self.offsets
+    }
+}
+
+impl<'a, 'o> Place<'a, 'o> {
+    /// Takes the first so many frames, with so many octets in all: none where there are not so many left.
+    pub(super) fn split_off(&mut self, frames: usize, octets: usize) -> Place<'a, 'o> {
+        let (ends, vms, verdicts, part);
+        (ends, self.ends) = split(core::mem::take(&mut self.ends), frames);
+        (vms, self.vms) = split(core::mem::take(&mut self.vms), frames);
+        (verdicts, self.verdicts) = split(core::mem::take(&mut self.verdicts), frames);
+        (part, self.octets) = split(core::mem::take(&mut self.octets), octets);
+        let part = Place { ends, vms, verdicts, octets: part, start: self.start };
+        // Less than 4 GiB in all.
+        self.start = self.start.saturating_add(u32::try_from(part.octets.len()).unwrap_or(u32::MAX));
+        part
+    }
+
+    /// Gives each frame its octets. What has no room has failed.
+    pub(super) fn lay_out<W>(self, tickets: &mut [Ticket<W>], outs: &mut Vec<&'o mut [u8]>) {
+        let Self { ends, vms, verdicts, mut octets, start } = self;
+        outs.extend(tickets.iter_mut().map(|ticket| {
+            if octets.len() < ticket.length as usize {
+                (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0);
+            }
+            let (out, rest) = split(core::mem::take(&mut octets), ticket.length as usize);
+            octets = rest;
+            out
+        }));
+        let mut at = start;
+        for (end, ticket) in ends.iter_mut().zip(&*tickets) {
+            at += ticket.length;
+            *end = at;
+        }
+        for (vm, ticket) in vms.iter_mut().zip(&*tickets) {
+            *vm = ticket.vm;
+        }
+        for (verdict, ticket) in verdicts.iter_mut().zip(&*tickets) {
+            *verdict = ticket.verdict;
+        }
+    }
+}
+
+/// The first so many, and the rest; nothing where there are not so many.
+fn split<T>(all: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    all.split_at_mut_checked(count).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Identifier;
+
+    fn ticket(frame: u32, length: u32, verdict: Result<(), DropReason>) -> Ticket<()> {
+        Ticket { frame, length, row: None, vm: Some(VmId::from_u16(7)), verdict, way: () }
+    }
+
+    #[test]
+    fn parts_lie_one_behind_the_other_and_what_has_no_room_has_failed() {
+        let (mut vms, mut verdicts, mut octets) = (vec![None; 9], Vec::new(), [0; 6]);
+        let mut layout = Layout::new(vec![5; 2], &mut vms, &mut verdicts, 5);
+        let mut first = [ticket(0, 2, Ok(())), ticket(1, 0, Err(DropReason::Replay))];
+        let mut second = [ticket(2, 3, Ok(())), ticket(3, 2, Ok(())), ticket(4, 1, Ok(()))];
+        let (mut first_outs, mut second_outs) = (Vec::new(), Vec::new());
+        let mut rest = layout.place(&mut octets);
+        rest.split_off(2, 2).lay_out(&mut first, &mut first_outs);
+        rest.split_off(3, 4).lay_out(&mut second, &mut second_outs);
+        let lengths = |outs: &[&mut [u8]]| outs.iter().map(|out| out.len()).collect::<Vec<_>>();
+        assert_eq!((lengths(&first_outs), lengths(&second_outs)), (vec![2, 0], vec![3, 0, 1]));
+        assert_eq!(second[1].verdict, Err(DropReason::Truncated));
+        assert!(!layout.mark_failed([Failure { frame: 1, reason: DropReason::Replay }].iter()));
+        assert!(layout.mark_failed([Failure { frame: 4, reason: DropReason::MicFailed }].iter()));
+        assert_eq!(layout.into_offsets(), [0, 2, 2, 5, 5, 6]);
+        assert_eq!(vms, [Some(VmId::from_u16(7)); 5]);
+        let [replay, truncated, mic] = [DropReason::Replay, DropReason::Truncated, DropReason::MicFailed].map(Err);
+        assert_eq!(verdicts, [Ok(()), replay, Ok(()), truncated, mic]);
+    }
+}

@@ -1,0 +1,334 @@
+//! How a batch goes through a table: in passes, so that the misses of many frames wait together, and in parts, so that
+//! several threads may work on it.
+//!
+//! 1. Each part of the batch: look-up of the addresses; whose frames they are.
+//! 2. Each shard: its rows are fetched ahead and their frames admitted, in order. Now the length of every frame that may
+//!    go out is known.
+//! 3. Each part: where its frames lie in the result, their VMs, their verdicts so far; then the cipher. Parts and not
+//!    shards, for what lies side by side in memory is best written by one thread.
+//! 4. Each shard: what comes after the cipher; what fails only here is put on a list.
+//! 5. Frames on such lists are taken out of the result; rarely.
+//!
+//! All frames of a row are one shard's, in their order, and nothing else is changed: the result does not depend on how
+//! many shards there are. With one shard and one part, cipher and what comes after take turns, a slice of the batch each.
+//! Buffers are kept; only what the caller gets is allocated.
+
+mod admission;
+mod layout;
+
+use core::fmt;
+
+use admission::{Lane, Part};
+use layout::Layout;
+
+use super::batch::BatchOutcome;
+use super::connection_table::{Groups, Parts, Row};
+use super::crew::Crew;
+use super::drop_reason::DropReason;
+use super::rows::{Rows, Shard};
+use crate::frame_batch::{FrameBatch, Frames, make_room};
+use crate::ids::{MacAddr, VmId, VrId};
+
+/// A direction: up or down.
+pub(super) trait Path: Sized + Sync {
+    /// What is to be done with a frame that was admitted.
+    type Way: Copy + Default + Send + Sync;
+
+    /// What there is to say of a shard's frames that are not as nearly all are.
+    type Others: Default + Send + Sync;
+
+    /// Room for what the cipher is given.
+    type Jobs: Default + Send + Sync;
+
+    /// Empties the room.
+    fn clear(others: &mut Self::Others);
+
+    /// The address that says whose frame it is; any if it has none.
+    fn address(frame: &[u8]) -> MacAddr;
+
+    /// The row of a frame whose address no row owns.
+    fn resolve(groups: Groups<'_>, frame: &[u8]) -> Option<VrId>;
+
+    /// Starts to load what such a frame needs of its row.
+    fn prefetch(shard: &Shard, vr: VrId);
+
+    /// What is to be done, and how long the frame becomes, where it is as nearly all frames are and passes.
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Self::Way, usize)>;
+
+    /// All stages before the cipher.
+    fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Self::Others) -> Admission<Self::Way>;
+
+    /// The cipher, or a copy of what goes as it came.
+    fn cipher(
+        shards: impl Shards<Self>,
+        frames: Frames<'_>,
+        tickets: &mut [Ticket<Self::Way>],
+        outs: &mut [&mut [u8]],
+        jobs: &mut Self::Jobs,
+    );
+
+    /// The stages behind the cipher, for a frame that passed it; counted where it passes these too.
+    fn finish(row: &mut Row, way: Self::Way, out: &[u8], others: &Self::Others) -> Result<(), DropReason>;
+}
+
+/// What the stages before the cipher say.
+pub(super) struct Admission<W> {
+    /// False where the frame turned out to be nobody's.
+    pub(super) is_rows: bool,
+    /// What is to be done, and how long the frame becomes.
+    pub(super) way: Result<(W, usize), DropReason>,
+}
+
+/// A frame on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket<W> {
+    pub(super) frame: u32,
+    length: u32,
+    pub(super) row: Option<VrId>,
+    vm: Option<VmId>,
+    /// Whether it passed so far.
+    pub(super) verdict: Result<(), DropReason>,
+    /// Where it did.
+    pub(super) way: W,
+}
+
+/// Where the cipher finds what it needs of a frame's row.
+pub(super) trait Shards<P: Path>: Copy {
+    /// A frame's row, if it has one.
+    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
+    where
+        Self: 'a;
+
+    /// Where to look a frame up that is not usual.
+    fn others<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a P::Others>
+    where
+        Self: 'a;
+}
+
+/// One shard has all rows.
+struct OneShard<'s, P: Path> {
+    shard: &'s Shard,
+    others: &'s P::Others,
+}
+
+/// Several shards have them.
+struct AllShards<'s, P: Path> {
+    rows: &'s Rows,
+    others: &'s [P::Others],
+}
+
+impl<P: Path> Clone for OneShard<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Path> Copy for OneShard<'_, P> {}
+
+impl<P: Path> Clone for AllShards<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Path> Copy for AllShards<'_, P> {}
+
+impl<P: Path> Shards<P> for OneShard<'_, P> {
+    #[inline]
+    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
+    where
+        Self: 'a,
+    {
+        ticket.row.and_then(|vr| self.shard.get(vr))
+    }
+
+    #[inline]
+    fn others<'a>(self, _: &Ticket<P::Way>) -> Option<&'a P::Others>
+    where
+        Self: 'a,
+    {
+        Some(self.others)
+    }
+}
+
+impl<P: Path> Shards<P> for AllShards<'_, P> {
+    #[inline]
+    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
+    where
+        Self: 'a,
+    {
+        ticket.row.and_then(|vr| self.rows.get(vr))
+    }
+
+    fn others<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a P::Others>
+    where
+        Self: 'a,
+    {
+        self.others.get(shard_of(ticket.row, self.others.len()))
+    }
+}
+
+/// A frame that failed behind the cipher.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    frame: u32,
+    reason: DropReason,
+}
+
+/// What a batch needs; kept from batch to batch.
+pub(super) struct Scratch<P: Path> {
+    /// As many as shards: each thread has one of each.
+    parts: Vec<Part<P>>,
+    lanes: Vec<Lane<P>>,
+    others: Vec<P::Others>,
+}
+
+impl<P: Path> Default for Scratch<P> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), lanes: Vec::new(), others: Vec::new() }
+    }
+}
+
+impl<P: Path> fmt::Debug for Scratch<P> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// Frames that go through the cipher and what is behind it together: their rows and jobs stay in the nearest cache.
+const SLICE: usize = 64;
+
+/// Takes a batch through all stages.
+pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, table: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
+    let Parts { rows, addresses, groups, crew } = table;
+    let Scratch { parts, lanes, others } = scratch;
+    let count = rows.shard_count();
+    parts.resize_with(count, Part::default);
+    lanes.resize_with(count, Lane::default);
+    others.resize_with(count, P::Others::default);
+    crew.each(parts.iter_mut().zip(frames.divide(count)), |(part, range)| {
+        part.look_up(addresses, groups, frames, range, count);
+    });
+    let (mut octets, offsets) = core::mem::take(&mut out.frames).into_room();
+    let mut layout = Layout::new(offsets, &mut out.vms, &mut out.verdicts, frames.len());
+    if let ([part], [lane], [own]) = (&mut **parts, &mut **lanes, &mut **others) {
+        lane.failures.clear();
+        if let [shard] = rows.shards_mut() {
+            P::clear(own);
+            part.admit_all(shard, own, groups, frames);
+        }
+        make_room(&mut octets, part.length().min(u32::MAX as usize));
+        let mut outs = recycle(core::mem::take(&mut part.outs));
+        layout.place(&mut octets).lay_out(&mut part.tickets, &mut outs);
+        for (tickets, outs) in part.tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
+            if let [shard] = rows.shards_mut() {
+                P::cipher(OneShard { shard, others: own }, frames, tickets, outs, &mut part.jobs);
+                finish_all::<P>(shard, tickets, outs, own, &mut lane.failures);
+            }
+        }
+        part.outs = recycle(outs);
+    } else {
+        by_several(scratch, rows, crew, frames, &mut octets, &mut layout);
+    }
+    let has_holes = layout.mark_failed(scratch.lanes.iter().flat_map(|lane| &lane.failures));
+    out.frames = FrameBatch::from_room(octets, layout.into_offsets()).unwrap_or_default();
+    if has_holes {
+        out.frames.keep(out.verdicts.iter().map(Result::is_ok));
+    }
+}
+
+/// All after the look-up, by several threads.
+fn by_several<P: Path>(
+    scratch: &mut Scratch<P>,
+    rows: &mut Rows,
+    crew: &Crew,
+    frames: Frames<'_>,
+    octets: &mut Vec<u8>,
+    layout: &mut Layout<'_>,
+) {
+    let Scratch { parts, lanes, others } = scratch;
+    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut().zip(others.iter_mut())).enumerate();
+    crew.each(tasks, |(number, (shard, (lane, others)))| {
+        P::clear(others);
+        lane.admit(shard, others, parts, number, frames);
+    });
+    let lengths = |number: usize| lanes.iter().map(move |lane| lane.length(number)).sum::<usize>();
+    make_room(octets, (0..parts.len()).map(lengths).sum::<usize>().min(u32::MAX as usize));
+    let mut outs: Vec<Vec<&mut [u8]>> = parts.iter_mut().map(|part| recycle(core::mem::take(&mut part.outs))).collect();
+    let (shards, shared_lanes) = (AllShards { rows, others }, &*lanes);
+    let mut rest = layout.place(octets);
+    let tasks = parts.iter_mut().zip(&mut outs).enumerate().map(|(number, (part, outs))| {
+        let place = rest.split_off(part.len(), lengths(number));
+        (number, part, outs, place)
+    });
+    crew.each(tasks, |(number, part, outs, place)| {
+        part.bring_into_order(shared_lanes, number);
+        place.lay_out(&mut part.tickets, outs);
+        for (tickets, outs) in part.tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
+            P::cipher(shards, frames, tickets, outs, &mut part.jobs);
+        }
+    });
+    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut().zip(others.iter())).enumerate();
+    let (shared_parts, shared_outs) = (&*parts, &*outs);
+    crew.each(tasks, |(number, (shard, (lane, others)))| {
+        lane.failures.clear();
+        for (part, outs) in shared_parts.iter().zip(shared_outs) {
+            for at in part.places_of(number) {
+                if let (Some(ticket), Some(out)) = (part.tickets.get(at), outs.get(at)) {
+                    finish_one::<P>(shard, ticket, out, others, &mut lane.failures);
+                }
+            }
+        }
+    });
+    for (part, outs) in parts.iter_mut().zip(outs) {
+        part.outs = recycle(outs);
+    }
+}
+
+/// The stages behind the cipher for all frames of a slice.
+#[inline(never)]
+fn finish_all<P: Path>(
+    shard: &mut Shard,
+    tickets: &[Ticket<P::Way>],
+    outs: &[&mut [u8]],
+    others: &P::Others,
+    failures: &mut Vec<Failure>,
+) {
+    for (ticket, out) in tickets.iter().zip(outs) {
+        finish_one::<P>(shard, ticket, out, others, failures);
+    }
+}
+
+/// The same for one frame.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
+fn finish_one<P: Path>(
+    shard: &mut Shard,
+    ticket: &Ticket<P::Way>,
+    out: &[u8],
+    others: &P::Others,
+    failures: &mut Vec<Failure>,
+) {
+    let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { return };
+    if let Err(reason) = ticket.verdict.and_then(|()| P::finish(row, ticket.way, out, others)) {
+        row.counters.drop(reason);
+        failures.push(Failure { frame: ticket.frame, reason });
+    }
+}
+
+/// Whose frames each shard has; nobody's are the first one's.
+#[inline]
+const fn shard_of(owner: Option<VrId>, count: usize) -> usize {
+    match (owner, count) {
+        (None, _) => 0,
+        (Some(vr), 2) => vr.index() % 2,
+        (Some(vr), count) => vr.index() % count,
+    }
+}
+
+/// The memory of a vector for one with other lifetimes: nothing is in it.
+pub(super) fn recycle<A, B>(mut vector: Vec<A>) -> Vec<B> {
+    vector.clear();
+    // Collected in place where both have one layout, as types have that differ in their lifetimes only.
+    vector.into_iter().filter_map(|_| None).collect()
+}
