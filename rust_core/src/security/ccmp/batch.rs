@@ -1,8 +1,7 @@
 //! A batch: which packets go to which kernel, in which order.
 //!
 //! Packets are sorted by length, the longest first, so that the lanes of a group end late and together; those of one
-//! length keep their order. A few groups, a wave, are prepared, done and finished before the next ones are looked at:
-//! what they touch is then still in the cache.
+//! length keep their order. A group of them is prepared, done and finished before the next but one is looked at.
 
 use super::job::Job;
 use super::kernel::Backend;
@@ -11,7 +10,7 @@ use super::portable::Header;
 use super::{
     job,
     kernel::{self, Kernel, Lanes},
-    layout::PlainQosData,
+    x86,
 };
 
 /// Takes all packets through a backend; `Portable` where this processor does not have that one.
@@ -23,7 +22,15 @@ pub(super) fn run<'k, J: Job<'k>>(backend: Backend, jobs: &mut [J]) {
         _ if backend.is_available() => {
             let is_256 = jobs.first().is_some_and(|job| job.key().is_256());
             let mut others = Vec::new();
-            kernel::run(backend, is_256, jobs, &order(jobs), &mut others);
+            let (mut few, mut many) = ([0; FEW], Vec::new());
+            let order = if let Some(few) = few.get_mut(..jobs.len()) {
+                few
+            } else {
+                many.resize(jobs.len(), 0);
+                many.as_mut_slice()
+            };
+            sort(jobs, order);
+            kernel::run(backend, is_256, jobs, order, &mut others);
             if !others.is_empty() {
                 kernel::run(backend, !is_256, jobs, &others, &mut Vec::new());
             }
@@ -41,70 +48,88 @@ pub(super) fn run_one<'k, J: Job<'k>>(job: &mut J) {
 /// Takes packets through a kernel, in that order; those whose keys have another length than the kernel's are put into
 /// `others`.
 ///
-/// `W` groups, a wave, are prepared, then done, then finished: what a kernel does for several at once, or what runs
-/// together where nothing stands between, is so done for all of them.
+/// A kernel ends a group of packets while it begins the next: either alone leaves half of the processor idle.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
-pub(super) fn run_groups<'k, K, J, const N: usize, const W: usize>(
+pub(super) fn run_groups<'k, K, J, const N: usize, const MIC: usize>(
     kernel: &mut K,
     jobs: &mut [J],
     order: &[u32],
     others: &mut Vec<u32>,
 ) where
-    K: Kernel<N>,
+    K: Kernel<N, MIC>,
     J: Job<'k>,
 {
-    let mut wave: [Lanes<N>; W] = [const { Lanes::NEW }; W];
-    let mut order = order.iter();
-    while order.len() > 0 {
-        for index in order.clone().take(W * N) {
-            if let Some(job) = jobs.get(*index as usize) {
-                job.fetch();
-            }
+    let mut memory = [const { Lanes::NEW }; 2];
+    let [mut before, mut now] = memory.each_mut();
+    let mut order = order;
+    loop {
+        order = prepare::<_, N, MIC>(jobs, order, now, others);
+        if now.count() + before.count() == 0 {
+            break;
         }
-        for lanes in &mut wave {
-            let mut count = 0;
-            while count < N
-                && let Some(index) = order.next()
-            {
-                let Some(job) = jobs.get_mut(*index as usize) else { continue };
-                if job.key().mic_length() != K::MIC_LENGTH {
-                    others.push(*index);
-                    continue;
-                }
-                // What both ways find out is not brought together: it would go by memory.
-                match PlainQosData::of(job.mpdu()) {
-                    Some(header) if job.mpdu().len() > EMPTY => {
-                        let put = |packet| lanes.put(count, *index, packet);
-                        count += usize::from(job.prepare_with(&header, K::MIC_LENGTH, put).is_some());
-                    }
-                    _ => count += prepare_any(lanes, count, *index, job),
-                }
-            }
-            lanes.set_count(count);
+        kernel.run(J::OPENS, before, now);
+        if J::OPENS {
+            finish::<_, N, MIC>(jobs, before);
         }
-        let full = wave.iter().take_while(|lanes| lanes.count() > 0).count();
-        kernel.run(J::OPENS, wave.get_mut(..full).unwrap_or_default());
-        if !J::OPENS {
-            continue;
-        }
-        for lanes in &wave {
-            for (index, length, mic) in lanes.done() {
-                let Some(job) = jobs.get_mut(index as usize) else { continue };
-                if job::is_right(job, mic, K::MIC_LENGTH) {
-                    job.done(length, mic);
-                } else {
-                    job.failed(length);
-                }
-            }
-        }
+        before.clear();
+        (before, now) = (now, before);
     }
 }
 
-/// Octets that may be a plain QoS data frame without a body, protected by CCMP-256 or not at all.
+/// Fills lanes with the next packets and returns those that have none yet.
 #[cfg(target_arch = "x86_64")]
-const EMPTY: usize = 26 + 8 + 16;
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
+fn prepare<'o, 'k, J: Job<'k>, const N: usize, const MIC: usize>(
+    jobs: &mut [J],
+    order: &'o [u32],
+    lanes: &mut Lanes<N>,
+    others: &mut Vec<u32>,
+) -> &'o [u32] {
+    let mut count = 0;
+    let mut order = order;
+    while count < N
+        && let Some((index, rest)) = order.split_first()
+    {
+        order = rest;
+        let Some(job) = jobs.get_mut(*index as usize) else { continue };
+        if job.key().mic_length() != MIC {
+            others.push(*index);
+        } else if job.put_plain::<N, MIC>(lanes, count, *index).is_some() {
+            count += 1;
+        } else {
+            count += prepare_any(lanes, count, *index, job);
+        }
+    }
+    lanes.set_count(count);
+    for index in order.iter().take(N) {
+        if let Some(job) = jobs.get(*index as usize) {
+            job.fetch();
+        }
+    }
+    order
+}
+
+/// Compares the codes of packets that were opened.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
+fn finish<'k, J: Job<'k>, const N: usize, const MIC: usize>(jobs: &mut [J], lanes: &Lanes<N>) {
+    let all_right = x86::codes_are_right::<N, MIC>(lanes);
+    if all_right && !J::IN_PLACE {
+        return;
+    }
+    for (index, length, mic) in lanes.done() {
+        let Some(job) = jobs.get_mut(index as usize) else { continue };
+        if all_right || job::is_right(job, mic, MIC) {
+            job.done(length, mic);
+        } else {
+            job.failed(length);
+        }
+    }
+}
 
 /// Prepares a packet with any header; says how many lanes it took, one or none.
 #[cfg(target_arch = "x86_64")]
@@ -149,13 +174,13 @@ fn run_body<'k, J: Job<'k>>(job: &mut J, header: &Header, length: usize) {
     }
 }
 
-/// The packets, the longest first.
+/// Puts the packets into an order, of as many entries: the longest first.
 #[cfg(target_arch = "x86_64")]
-fn order<'k, J: Job<'k>>(jobs: &[J]) -> Vec<u32> {
-    let indices = 0..u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+fn sort<'k, J: Job<'k>>(jobs: &[J], order: &mut [u32]) {
     let size = jobs.first().map_or(0, J::size);
     if jobs.iter().all(|job| job.size() == size) {
-        return indices.collect();
+        (0..).zip(order).for_each(|(index, place)| *place = index);
+        return;
     }
     // A counting sort by blocks: there are few, and a comparing one costs more than AES does.
     let blocks = |job: &J| (job.size() / 16).min(BLOCKS - 1);
@@ -169,17 +194,19 @@ fn order<'k, J: Job<'k>>(jobs: &[J]) -> Vec<u32> {
     for count in starts.iter_mut().rev() {
         start += core::mem::replace(count, start);
     }
-    let mut sorted = vec![0; jobs.len()];
-    for (index, job) in indices.zip(jobs) {
+    for (index, job) in (0..).zip(jobs) {
         if let Some(place) = starts.get_mut(blocks(job)) {
-            if let Some(place) = sorted.get_mut(*place as usize) {
+            if let Some(place) = order.get_mut(*place as usize) {
                 *place = index;
             }
             *place += 1;
         }
     }
-    sorted
 }
+
+/// Packets of a batch whose order needs no memory from the heap.
+#[cfg(target_arch = "x86_64")]
+const FEW: usize = 256;
 
 /// Packets of 511 blocks, 8176 octets, and more count as alike.
 #[cfg(target_arch = "x86_64")]

@@ -13,6 +13,11 @@ use zeroize::Zeroize;
 
 use super::layout::{Block, Layout, LayoutError, MacHeader, PROTECTED};
 use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, Opened, SealError};
+#[cfg(target_arch = "x86_64")]
+use super::{
+    kernel::Lanes,
+    x86_plain::{self, MAC_HEADER, Plain},
+};
 use crate::ids::{KeyId, PacketNumber};
 use crate::prefetch::{prefetch, prefetch_at};
 
@@ -83,7 +88,8 @@ pub(super) struct Packet {
     pub(super) first: Block,
     /// B1 and B2.
     pub(super) aad: [Block; 2],
-    /// The body. At least 16 octets of the same buffer stand before it: a MAC header has 24.
+    /// The body. At least 16 octets of the same buffer stand before it: a MAC header has 24. Where it is opened, its
+    /// integrity code stands behind.
     pub(super) input: *const u8,
     /// Where the body goes: apart from the input, or the very same octets. Here too, 16 octets of buffer stand before;
     /// and behind it, where it is sealed, the octets of its integrity code.
@@ -96,6 +102,9 @@ pub(super) struct Packet {
 pub(super) trait Job<'k> {
     /// Ciphertext in, plaintext out.
     const OPENS: bool;
+
+    /// The header moves once a body was opened: [`done`](Self::done) has something to do.
+    const IN_PLACE: bool = false;
 
     /// The key.
     fn key(&self) -> &'k CcmpKey;
@@ -115,6 +124,16 @@ pub(super) trait Job<'k> {
     /// Checks the frame, gives away what a kernel needs and writes the headers; `None` where it fails, and then the job
     /// says so. Else it says what will be once the body is done. `mic_length` is that of the key.
     fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()>;
+
+    /// Where the packet is plain and passes, puts it into a lane, as the packet of that index, and says what will be once it
+    /// is done. Its codes have `MIC` octets.
+    #[cfg(target_arch = "x86_64")]
+    fn put_plain<const N: usize, const MIC: usize>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        lane: usize,
+        index: u32,
+    ) -> Option<()>;
 
     /// The frame has no layout.
     fn refuse(&mut self, error: LayoutError);
@@ -165,6 +184,34 @@ impl<'k> Job<'k> for SealJob<'k> {
 
     fn mpdu(&self) -> &[u8] {
         self.mpdu
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn put_plain<const N: usize, const MIC: usize>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        lane: usize,
+        index: u32,
+    ) -> Option<()> {
+        let length = self.mpdu.len();
+        let sealed = length.wrapping_add(HEADER_LENGTH + MIC);
+        if !is_plain::<{ MAC_HEADER }>(self.mpdu) || sealed > MAX_MPDU_LENGTH || sealed > self.out.len() {
+            return None;
+        }
+        self.result = Ok(sealed);
+        let (header, new_header) = (self.mpdu.as_ptr(), self.out.as_mut_ptr());
+        let plain = Plain {
+            header,
+            new_header,
+            input: header.wrapping_add(MAC_HEADER),
+            output: new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH),
+            length: length.wrapping_sub(MAC_HEADER),
+            number: self.packet_number,
+            seals: Some(self.key_id),
+        };
+        x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
+        Some(())
     }
 
     fn refuse(&mut self, error: LayoutError) {
@@ -227,6 +274,34 @@ impl<'k> Job<'k> for OpenJob<'k> {
 
     fn mpdu(&self) -> &[u8] {
         self.mpdu
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn put_plain<const N: usize, const MIC: usize>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        lane: usize,
+        index: u32,
+    ) -> Option<()> {
+        let opened = self.mpdu.len().wrapping_sub(HEADER_LENGTH + MIC);
+        if !is_plain_protected::<MIC>(self.mpdu) || opened > self.out.len() {
+            return None;
+        }
+        let number = protected_by(self.mpdu)?;
+        self.result = Ok(Opened { length: opened, packet_number: number });
+        let (header, new_header) = (self.mpdu.as_ptr(), self.out.as_mut_ptr());
+        let plain = Plain {
+            header,
+            new_header,
+            input: header.wrapping_add(MAC_HEADER + HEADER_LENGTH),
+            output: new_header.wrapping_add(MAC_HEADER),
+            length: opened.wrapping_sub(MAC_HEADER),
+            number,
+            seals: None,
+        };
+        x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
+        Some(())
     }
 
     fn refuse(&mut self, error: LayoutError) {
@@ -295,6 +370,28 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         self.buffer.get(HEADER_LENGTH..end).unwrap_or_default()
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn put_plain<const N: usize, const MIC: usize>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        lane: usize,
+        index: u32,
+    ) -> Option<()> {
+        let mpdu = self.buffer.get(HEADER_LENGTH..self.buffer.len().wrapping_sub(MIC))?;
+        if self.buffer.len() > MAX_MPDU_LENGTH || !is_plain::<{ MAC_HEADER }>(mpdu) {
+            return None;
+        }
+        let (header, length) = (mpdu.as_ptr(), mpdu.len().wrapping_sub(MAC_HEADER));
+        self.result = Ok(());
+        let new_header = self.buffer.as_mut_ptr();
+        let body = new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        let (number, seals) = (self.packet_number, Some(self.key_id));
+        let plain = Plain { header, new_header, input: body, output: body, length, number, seals };
+        x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
+        Some(())
+    }
+
     fn refuse(&mut self, error: LayoutError) {
         let has_room = self.buffer.len() >= self.key.overhead();
         self.result = Err(if has_room { error.into() } else { SealError::NoRoom });
@@ -334,6 +431,7 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
 
 impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     const OPENS: bool = true;
+    const IN_PLACE: bool = true;
 
     fn key(&self) -> &'k CcmpKey {
         self.key
@@ -347,6 +445,28 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
 
     fn mpdu(&self) -> &[u8] {
         self.buffer
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn put_plain<const N: usize, const MIC: usize>(
+        &mut self,
+        lanes: &mut Lanes<N>,
+        lane: usize,
+        index: u32,
+    ) -> Option<()> {
+        if !is_plain_protected::<MIC>(self.buffer) {
+            return None;
+        }
+        let number = protected_by(self.buffer)?;
+        let opened = self.buffer.len().wrapping_sub(HEADER_LENGTH + MIC);
+        self.result = Ok(Opened { length: opened, packet_number: number });
+        let body = self.buffer.as_mut_ptr().wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        let (header, new_header) = (self.buffer.as_ptr(), core::ptr::null_mut());
+        let length = opened.wrapping_sub(MAC_HEADER);
+        let plain = Plain { header, new_header, input: body, output: body, length, number, seals: None };
+        x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
+        Some(())
     }
 
     fn refuse(&mut self, error: LayoutError) {
@@ -392,6 +512,37 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     }
 }
 
+/// Is it a plain frame of more than `EMPTY` octets?
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn is_plain<const EMPTY: usize>(mpdu: &[u8]) -> bool {
+    match mpdu.first_chunk() {
+        Some(control) => mpdu.len() > EMPTY && x86_plain::is_plain(u16::from_le_bytes(*control)),
+        None => false,
+    }
+}
+
+/// Is it a plain frame with a body and a code of `MIC` octets?
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn is_plain_protected<const MIC: usize>(mpdu: &[u8]) -> bool {
+    mpdu.len() > MAC_HEADER + HEADER_LENGTH + MIC && mpdu.len() <= MAX_MPDU_LENGTH && is_plain::<{ MAC_HEADER }>(mpdu)
+}
+
+/// The packet number of a plain frame that is protected by CCMP.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn protected_by(mpdu: &[u8]) -> Option<PacketNumber> {
+    let ccmp = mpdu.get(MAC_HEADER..)?.first_chunk()?;
+    if mpdu.get(1)? & PROTECTED == 0 {
+        return None;
+    }
+    match CcmpHeader::parse(*ccmp) {
+        Ok((number, _)) => Some(number),
+        Err(_) => None,
+    }
+}
+
 /// The body that ends where the integrity code begins.
 fn body_in_place<'a>(key: &CcmpKey, buffer: &'a mut [u8], length: usize) -> Option<InOutBuf<'a, 'a, u8>> {
     let start = buffer.len().checked_sub(key.mic_length() + length)?;
@@ -426,7 +577,7 @@ pub(super) fn is_right<'k>(job: &impl Job<'k>, mic: &[u8; 16], mic_length: usize
 }
 
 /// The words of a code.
-fn words(octets: &[u8; 16]) -> [u64; 2] {
+pub(super) fn words(octets: &[u8; 16]) -> [u64; 2] {
     let (words, _) = octets.as_chunks();
     [0, 1].map(|word| words.get(word).copied().map_or(0, u64::from_le_bytes))
 }

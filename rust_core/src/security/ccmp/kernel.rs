@@ -50,6 +50,7 @@ impl Backend {
                 Self::Vaes256.is_available()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
             }
         };
         #[cfg(not(target_arch = "x86_64"))]
@@ -86,19 +87,19 @@ pub(super) struct Lanes<const N: usize> {
     pub(super) input: [*const u8; N],
     pub(super) output: [*mut u8; N],
     pub(super) length: [usize; N],
-    index: [u32; N],
+    pub(super) index: [u32; N],
     count: usize,
 }
 
 #[cfg(target_arch = "x86_64")]
 impl<const N: usize> Lanes<N> {
-    /// Without packets.
+    /// Without packets; [`set_count`](Self::set_count) is still to be called.
     pub(super) const NEW: Self = Self {
         first: [[0; 2]; N],
         aad: [[[0; 2]; N]; 2],
         mic: [[0; 16]; N],
-        key: [NOWHERE.0.as_ptr(); N],
-        input: [NOWHERE.0.as_ptr(); N],
+        key: [core::ptr::null(); N],
+        input: [core::ptr::null(); N],
         output: [core::ptr::null_mut(); N],
         length: [0; N],
         index: [0; N],
@@ -126,9 +127,16 @@ impl<const N: usize> Lanes<N> {
     /// That many lanes have a packet, the others none.
     pub(super) fn set_count(&mut self, count: usize) {
         self.count = count;
-        for (length, key) in self.length.iter_mut().zip(&mut self.key).skip(count) {
-            (*length, *key) = (0, NOWHERE.0.as_ptr());
+        if count < N {
+            for (length, key) in self.length.iter_mut().zip(&mut self.key).skip(count) {
+                (*length, *key) = (0, NOWHERE.0.as_ptr());
+            }
         }
+    }
+
+    /// None is to be looked at any more.
+    pub(super) const fn clear(&mut self) {
+        self.count = 0;
     }
 
     /// Lanes that have a packet: the first ones.
@@ -152,14 +160,13 @@ static NOWHERE: Nowhere = Nowhere([0; 64]);
 struct Nowhere([u8; 64]);
 
 /// Multi-packet CCM: encrypts or decrypts the bodies of a group and finds out their integrity codes, which stand behind
-/// the bodies once those are encrypted.
+/// the bodies once those are encrypted. Codes have `MIC` octets: 8 or 16.
 #[cfg(target_arch = "x86_64")]
-pub(super) trait Kernel<const N: usize> {
-    /// Of the keys: 8 or 16.
-    const MIC_LENGTH: usize;
-
-    /// Takes lanes in any order; those that are sorted, the longest first, take the least time.
-    fn run(&mut self, opens: bool, wave: &mut [Lanes<N>]);
+pub(super) trait Kernel<const N: usize, const MIC: usize> {
+    /// Does the packets of `now`, and ends those of `before`, which were `now` the last time: only then are their bodies and
+    /// codes what they should be. Either may be without packets. Lanes stand in any order; those that are sorted, the
+    /// longest first, take the least time.
+    fn run(&mut self, opens: bool, before: &mut Lanes<N>, now: &mut Lanes<N>);
 }
 
 /// Half a group of the widest kernel.
@@ -184,15 +191,15 @@ pub(super) fn run<'k, J: Job<'k>>(
             let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
             let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
             if is_256 {
-                x86_512::Vaes512::<14>::run_all(jobs, order, others);
+                x86_512::Vaes512::<14>::run_all::<16, _>(jobs, order, others);
             } else {
-                x86_512::Vaes512::<10>::run_all(jobs, order, others);
+                x86_512::Vaes512::<10>::run_all::<8, _>(jobs, order, others);
             }
             run(Backend::Vaes256, is_256, jobs, rest, others);
         }
-        (Backend::Vaes256, false) => x86::Vaes256::<10>::run_all(jobs, order, others),
-        (Backend::Vaes256, true) => x86::Vaes256::<14>::run_all(jobs, order, others),
-        (Backend::AesNi | Backend::Portable, false) => x86::AesNi::<10>::run_all(jobs, order, others),
-        (Backend::AesNi | Backend::Portable, true) => x86::AesNi::<14>::run_all(jobs, order, others),
+        (Backend::Vaes256, false) => x86::Vaes256::<10>::run_all::<8, _>(jobs, order, others),
+        (Backend::Vaes256, true) => x86::Vaes256::<14>::run_all::<16, _>(jobs, order, others),
+        (Backend::AesNi | Backend::Portable, false) => x86::AesNi::<10>::run_all::<8, _>(jobs, order, others),
+        (Backend::AesNi | Backend::Portable, true) => x86::AesNi::<14>::run_all::<16, _>(jobs, order, others),
     }
 }

@@ -17,6 +17,8 @@ mod x86;
 mod x86_512;
 #[cfg(target_arch = "x86_64")]
 mod x86_limit;
+#[cfg(target_arch = "x86_64")]
+mod x86_plain;
 
 use core::fmt;
 use std::sync::OnceLock;

@@ -22,15 +22,16 @@ use core::arch::asm;
 use core::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi32, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128, _mm_loadu_si128,
     _mm_or_si128, _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32,
-    _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_castsi128_si256, _mm256_castsi256_si128,
-    _mm256_extracti128_si256, _mm256_inserti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32,
-    _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
+    _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_castsi256_si128, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
+
+use core::hint::black_box;
 
 use zeroize::Zeroize;
 
 use super::batch;
-use super::job::Job;
+use super::job::{Job, words};
 use super::kernel::{Kernel, Lanes};
 use super::layout::{Block, counter_block};
 
@@ -122,12 +123,15 @@ macro_rules! kernel {
             }
         }
 
-        impl<const ROUNDS: usize> Kernel<{ VECTORS * $width }> for $name<ROUNDS> {
-            const MIC_LENGTH: usize = if ROUNDS == 10 { 8 } else { 16 };
-
-            fn run(&mut self, opens: bool, wave: &mut [Lanes<{ VECTORS * $width }>]) {
-                for lanes in wave {
-                    self.run_group(opens, lanes);
+        impl<const ROUNDS: usize, const MIC: usize> Kernel<{ VECTORS * $width }, MIC> for $name<ROUNDS> {
+                    fn run(
+                &mut self,
+                opens: bool,
+                _before: &mut Lanes<{ VECTORS * $width }>,
+                now: &mut Lanes<{ VECTORS * $width }>,
+            ) {
+                if now.count() > 0 {
+                    self.run_group(opens, now);
                 }
             }
         }
@@ -135,19 +139,18 @@ macro_rules! kernel {
         impl<const ROUNDS: usize> $name<ROUNDS> {
             /// Takes packets, in that order, through this kernel; those with keys of another length are put into
             /// `others`.
-            pub(super) fn run_all<'k, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+            pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
                 // SAFETY: the processor has the instructions.
-                unsafe { Self::new().run_groups(jobs, order, others) }
+                unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
             }
 
-            /// What is done for each packet is compiled for these processors too. Waves of four groups: the chains at the
-            /// end of one and the key schedules at the start of the next run together.
+            /// What is done for each packet is compiled for these processors too.
             ///
             /// # Safety
             /// The processor has the instructions.
             #[target_feature(enable = $features)]
-            unsafe fn run_groups<'k, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
-                batch::run_groups::<_, _, _, 4>(self, jobs, order, others);
+            unsafe fn run_groups<'k, const MIC: usize, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+                batch::run_groups::<_, J, _, MIC>(self, jobs, order, others);
             }
 
             fn run_group(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {
@@ -358,15 +361,17 @@ macro_rules! kernel {
                     s0[v] = $last(counter[v], state.keys[ROUNDS][v]);
                     mac[v] = $last(mac[v], $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[0], v)));
                 });
-                rounds!(alone);
-                each!(v => mac[v] = $last(mac[v], $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[1], v))));
+                // What goes into the MAC next. It is a block behind the counters, so that what is opened does not wait for one
+                // chain and then for the other.
+                let mut text = [zero; VECTORS];
+                each!(v => text[v] = $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[1], v)));
 
                 // Whole blocks, in stretches: the shortest lanes end first and are parked with their MAC kept.
                 // SAFETY: four words.
                 let at_end = unsafe { $gather([COUNTER_AT_END.as_ptr().cast(); $width]) };
                 let mut numbers = $set(1);
                 let mut done = 0_usize;
-                let mut kept = Blocks::<LANES>([[0; 2]; LANES]);
+                let mut kept = [Blocks::<LANES>([[0; 2]; LANES]), Blocks([[0; 2]; LANES])];
                 let mut left = LANES;
                 while left > 0 {
                     let stretch = full[order[left - 1]] - done;
@@ -380,19 +385,22 @@ macro_rules! kernel {
                             let data = $gather(core::array::from_fn(|lane| state.input[v * $width + lane].add(block * BLOCK)));
                             let result = $last(counter[v], $xor(data, state.keys[ROUNDS][v]));
                             $scatter(core::array::from_fn(|lane| state.output[v * $width + lane].add(block * BLOCK)), result);
-                            let text = if OPEN { result } else { data };
-                            mac[v] = $last(mac[v], $xor(text, state.keys[ROUNDS + 1][v]));
+                            mac[v] = $last(mac[v], text[v]);
+                            text[v] = $xor(if OPEN { result } else { data }, state.keys[ROUNDS + 1][v]);
                         });
                     }
                     done += stretch;
                     // Keep the MAC of all lanes that end here, and park them.
-                    let mut now = Blocks::<LANES>([[0; 2]; LANES]);
+                    let mut now = [Blocks::<LANES>([[0; 2]; LANES]), Blocks([[0; 2]; LANES])];
                     // SAFETY: a block for each lane.
-                    each!(v => unsafe { $store(now.0.as_mut_ptr().add(v * $width).cast(), mac[v]) });
+                    each!(v => unsafe {
+                        $store(now[0].0.as_mut_ptr().add(v * $width).cast(), mac[v]);
+                        $store(now[1].0.as_mut_ptr().add(v * $width).cast(), text[v]);
+                    });
                     while left > 0 && full[order[left - 1]] == done {
                         left -= 1;
                         let lane = order[left];
-                        kept.0[lane] = now.0[lane];
+                        (kept[0].0[lane], kept[1].0[lane]) = (now[0].0[lane], now[1].0[lane]);
                         state.input[lane] = parked;
                         state.output[lane] = parked_output;
                     }
@@ -400,7 +408,8 @@ macro_rules! kernel {
 
                 // The last block of every lane, 1 to 16 octets, at its own counter; then the MAC's last step.
                 each!(v => {
-                    mac[v] = blocks!(kept.0, v);
+                    mac[v] = blocks!(kept[0].0, v);
+                    text[v] = blocks!(kept[1].0, v);
                     counter[v] = $xor(state.start[v], blocks!(tail_counter.0, v));
                 });
                 rounds!(both);
@@ -411,7 +420,8 @@ macro_rules! kernel {
                         MASK.0.as_ptr().cast::<u8>().add(BLOCK - rest[v * $width + lane])
                     }));
                     let result = $and($last(counter[v], $xor(tail[v], state.keys[ROUNDS][v])), mask);
-                    mac[v] = $last(mac[v], $xor(if OPEN { result } else { tail[v] }, state.keys[ROUNDS + 1][v]));
+                    mac[v] = $last(mac[v], text[v]);
+                    text[v] = $xor(if OPEN { result } else { tail[v] }, state.keys[ROUNDS + 1][v]);
                     let window = core::array::from_fn(|lane| match lanes.length[v * $width + lane] {
                         0 => nowhere.as_mut_ptr(),
                         _ => tail_window!(lanes.output, v * $width + lane),
@@ -426,6 +436,8 @@ macro_rules! kernel {
                     $scatter(window, $or($and(before, keep), $shuffle(result, shuffle)));
                 });
                 rounds!(alone);
+                each!(v => mac[v] = $last(mac[v], text[v]));
+                rounds!(alone);
                 each!(v => {
                     let tag = $xor($last(mac[v], state.keys[ROUNDS][v]), s0[v]);
                     // SAFETY: a block for each lane.
@@ -436,20 +448,39 @@ macro_rules! kernel {
     };
 }
 
+/// Are all codes those that came behind the bodies? Takes the same time whatever the answer.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
+pub(super) fn codes_are_right<const N: usize, const MIC: usize>(lanes: &Lanes<N>) -> bool {
+    let mut difference = 0;
+    for lane in 0..lanes.count().min(N) {
+        let came = lanes.input[lane].wrapping_add(lanes.length[lane]);
+        let [low, high] = words(&lanes.mic[lane]);
+        // SAFETY: lanes stand as `Packet` promises of packets that were opened.
+        unsafe {
+            difference |= came.cast::<u64>().read_unaligned() ^ low;
+            if MIC == 16 {
+                difference |= came.wrapping_add(8).cast::<u64>().read_unaligned() ^ high;
+            }
+        }
+    }
+    black_box(difference) == 0
+}
+
 /// Writes the integrity codes behind the bodies: 8 octets with 10 rounds, 16 with 14.
 ///
 /// # Safety
 /// Lanes of non-zero length stand as [`Packet`](super::job::Packet) promises of packets that are sealed.
 #[inline]
 pub(super) unsafe fn put_mics<const N: usize>(lanes: &Lanes<N>, rounds: usize) {
-    for ((mic, output), length) in lanes.mic.iter().zip(lanes.output).zip(lanes.length).take(lanes.count()) {
-        let place = output.wrapping_add(length);
+    for lane in 0..lanes.count().min(N) {
+        let (mic, place) = (&raw const lanes.mic[lane], lanes.output[lane].wrapping_add(lanes.length[lane]));
         // SAFETY: as promised.
         unsafe {
             if rounds == 10 {
-                place.copy_from_nonoverlapping(mic.as_ptr(), 8);
+                place.copy_from_nonoverlapping(mic.cast(), 8);
             } else {
-                place.copy_from_nonoverlapping(mic.as_ptr(), 16);
+                place.copy_from_nonoverlapping(mic.cast(), 16);
             }
         }
     }
@@ -478,11 +509,18 @@ unsafe fn scatter_one([place]: [*mut u8; 1], block: __m128i) {
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn gather_two([low, high]: [*const u8; 2]) -> __m256i {
-    // SAFETY: as promised.
+    let blocks;
+    // SAFETY: as promised. As intrinsics the loads become an insertion, which waits for the unit of shuffles.
     unsafe {
-        let low = _mm256_castsi128_si256(_mm_loadu_si128(low.cast()));
-        _mm256_inserti128_si256::<1>(low, _mm_loadu_si128(high.cast()))
+        asm!(
+            "vbroadcasti128 {other}, xmmword ptr [{high}]",
+            "vmovdqu {blocks:x}, xmmword ptr [{low}]",
+            "vpblendd {blocks}, {blocks}, {other}, 0xf0",
+            low = in(reg) low, high = in(reg) high, blocks = out(ymm_reg) blocks, other = out(ymm_reg) _,
+            options(nostack, readonly, pure, preserves_flags)
+        );
     }
+    blocks
 }
 
 /// # Safety

@@ -34,7 +34,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use super::batch;
 use super::job::Job;
 use super::kernel::{Kernel, Lanes};
-use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, ROUND_CONSTANTS, put_mics};
+use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, put_mics};
 
 const VECTORS: usize = 4;
 const LANES: usize = 16;
@@ -51,6 +51,12 @@ static AT_END: Words = {
 };
 /// Octets of a body that are worked on at a time.
 const CHUNK: usize = 64;
+const BLOCK: usize = 16;
+/// What goes into each round key (FIPS 197 5.2), for keys of 16 octets and of 32.
+static SCHEDULE: [[i32; 15]; 2] = [
+    [0, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36, 0, 0, 0, 0],
+    [0, 0, 0x01, 0, 0x02, 0, 0x04, 0, 0x08, 0, 0x10, 0, 0x20, 0, 0x40],
+];
 
 /// A vector of each group of four lanes.
 type Vectors = [__m512i; VECTORS];
@@ -59,6 +65,8 @@ type Vectors = [__m512i; VECTORS];
 pub(super) struct Vaes512<const ROUNDS: usize> {
     /// Memory for so many groups; clearing it before it is written would take a tenth of the time of 64 short packets.
     groups: [MaybeUninit<Group<ROUNDS>>; 2],
+    /// Whose turn it is.
+    is_second: bool,
     /// Groups that hold something to be wiped, and how many halves of their `text`.
     used: usize,
     texts: usize,
@@ -84,7 +92,7 @@ struct Group<const ROUNDS: usize> {
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
     /// For keys of 16 octets (10 rounds) or 32 (14). The processor must have the instructions.
     const fn new() -> Self {
-        Self { groups: [const { MaybeUninit::uninit() }; 2], used: 0, texts: 0 }
+        Self { groups: [const { MaybeUninit::uninit() }; 2], is_second: false, used: 0, texts: 0 }
     }
 }
 
@@ -111,16 +119,29 @@ unsafe fn wipe(vectors: *mut MaybeUninit<__m512i>, count: usize) {
     compiler_fence(Ordering::SeqCst);
 }
 
-impl<const ROUNDS: usize> Kernel<LANES> for Vaes512<ROUNDS> {
-    const MIC_LENGTH: usize = if ROUNDS == 10 { 8 } else { 16 };
-
-    fn run(&mut self, opens: bool, wave: &mut [Lanes<LANES>]) {
-        let (pairs, rest) = wave.as_chunks_mut::<2>();
-        for pair in pairs {
-            self.groups(opens, pair);
-        }
-        for one in rest {
-            self.groups(opens, core::array::from_mut(one));
+impl<const ROUNDS: usize, const MIC: usize> Kernel<LANES, MIC> for Vaes512<ROUNDS> {
+    fn run(&mut self, opens: bool, before: &mut Lanes<LANES>, now: &mut Lanes<LANES>) {
+        let [first, second] = self.groups.each_mut().map(MaybeUninit::as_mut_ptr);
+        let (old, new) = if self.is_second { (first, second) } else { (second, first) };
+        self.is_second = !self.is_second;
+        // SAFETY: the processor has the instructions; lanes stand as `Packet` promises, and what there is in `before` was
+        // in `now` the last time.
+        unsafe {
+            if now.count() > 0 {
+                self.used = 2.min(self.used + 1);
+                Group::begin(new, now, old, before);
+                if opens {
+                    Group::bodies::<true>(new, now);
+                } else {
+                    Group::bodies::<false>(new, now);
+                }
+                self.texts = self.texts.max((*new).longest.div_ceil(CHUNK).min(2));
+            } else {
+                Group::end(old, before);
+            }
+            if !opens {
+                put_mics(before, ROUNDS);
+            }
         }
     }
 }
@@ -138,7 +159,8 @@ macro_rules! each {
 /// One round of the MAC chains, and of the counter chains of the lanes of vector `s`: loads are what this width is short
 /// of, so the round keys of that vector are loaded once for both.
 macro_rules! both {
-    ($keys:expr, $s:literal, $round:literal, $mac:ident, $counter:ident) => {
+    ($keys:expr, $s:literal, $round:literal, $mac:ident, $counter:ident) => {{
+        let _key: __m512i;
         asm!(
             "vmovdqa64 {k}, [{p} + {r} + {o0}]",
             "vaesenc {m0}, {m0}, {k}",
@@ -149,7 +171,7 @@ macro_rules! both {
             "vaesenc {c2}, {c2}, {k}",
             "vaesenc {m3}, {m3}, [{p} + {r} + {o3}]",
             "vaesenc {c3}, {c3}, {k}",
-            p = in(reg) $keys, k = out(zmm_reg) _, r = const 256 * $round,
+            p = in(reg) $keys, k = out(zmm_reg) _key, r = const 256 * $round,
             o0 = const 64 * $s, o1 = const 64 * (($s + 1) % 4),
             o2 = const 64 * (($s + 2) % 4), o3 = const 64 * (($s + 3) % 4),
             m0 = inout(zmm_reg) $mac[$s], m1 = inout(zmm_reg) $mac[($s + 1) % 4],
@@ -157,8 +179,8 @@ macro_rules! both {
             c0 = inout(zmm_reg) $counter[0], c1 = inout(zmm_reg) $counter[1],
             c2 = inout(zmm_reg) $counter[2], c3 = inout(zmm_reg) $counter[3],
             options(nostack, readonly, preserves_flags)
-        )
-    };
+        );
+    }};
 }
 
 /// The same with round keys in registers.
@@ -202,19 +224,20 @@ macro_rules! mac_alone {
 
 /// One round of the counter chains alone.
 macro_rules! counter_alone {
-    ($keys:expr, $s:literal, $round:literal, $mac:ident, $counter:ident) => {
+    ($keys:expr, $s:literal, $round:literal, $mac:ident, $counter:ident) => {{
+        let _key: __m512i;
         asm!(
             concat!("vmovdqa64 {k}, [{p} + 256 * ", $round, " + 64 * ", $s, "]"),
             "vaesenc {c0}, {c0}, {k}",
             "vaesenc {c1}, {c1}, {k}",
             "vaesenc {c2}, {c2}, {k}",
             "vaesenc {c3}, {c3}, {k}",
-            p = in(reg) $keys, k = out(zmm_reg) _,
+            p = in(reg) $keys, k = out(zmm_reg) _key,
             c0 = inout(zmm_reg) $counter[0], c1 = inout(zmm_reg) $counter[1],
             c2 = inout(zmm_reg) $counter[2], c3 = inout(zmm_reg) $counter[3],
             options(nostack, readonly, preserves_flags)
-        )
-    };
+        );
+    }};
 }
 
 /// All rounds but the first and the last.
@@ -238,6 +261,28 @@ macro_rules! rounds {
     }};
 }
 
+/// A step of the MACs over the last chunk, or to the integrity codes, of which there are one to five.
+macro_rules! end_step {
+    ($rounds:ident, $group:ident, $lanes:ident, $mac:ident, $place:ident, $left:ident) => {{
+        $left -= 1;
+        let (keys, old) = (&raw const (*$group).keys, $mac);
+        rounds!(mac_alone, $rounds, keys, 0, $mac, unused);
+        if $left > 0 {
+            let text = &raw const (*$group).text[$place / CHUNK % 2][$place / BLOCK % 4];
+            each!(v => {
+                let next = _mm512_aesenclast_epi128($mac[v], (*text)[v]);
+                $mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*$group).length, v, $place), next);
+            });
+            $place += BLOCK;
+        } else {
+            each!(v => {
+                let tag = _mm512_xor_si512(_mm512_aesenclast_epi128($mac[v], (*keys)[$rounds][v]), (*$group).s0[v]);
+                _mm512_store_si512($lanes.mic.as_mut_ptr().add(4 * v).cast(), tag);
+            });
+        }
+    }};
+}
+
 /// Which MAC blocks go along with a chunk's counters.
 const SECOND_AAD: u8 = 0;
 const WHOLE_CHUNK: u8 = 1;
@@ -245,41 +290,23 @@ const LAST_CHUNK: u8 = 2;
 
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
     /// Takes packets, in that order, through this kernel; those with keys of another length are put into `others`.
-    pub(super) fn run_all<'k, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+    pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
         // SAFETY: the processor has the instructions.
-        unsafe { Self::new().run_groups(jobs, order, others) }
+        unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
     }
 
     /// What is done for each packet is compiled for these processors too.
     ///
     /// # Safety
     /// The processor has the instructions.
-    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
-    unsafe fn run_groups<'k, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
-        batch::run_groups::<_, _, _, 2>(self, jobs, order, others);
-    }
-
-    fn groups<const G: usize>(&mut self, opens: bool, lanes: &mut [Lanes<LANES>; G]) {
-        let Some(groups) = self.groups.first_chunk_mut::<G>() else { return };
-        let groups = groups.each_mut().map(MaybeUninit::as_mut_ptr);
-        self.used = self.used.max(G);
-        // SAFETY: the processor has the instructions.
-        unsafe {
-            for (group, lanes) in groups.into_iter().zip(lanes.iter()) {
-                if opens {
-                    Group::bodies::<true>(group, lanes);
-                } else {
-                    Group::bodies::<false>(group, lanes);
-                }
-            }
-            Group::end(groups, lanes);
-            self.texts =
-                groups.iter().fold(self.texts, |most, group| most.max((**group).longest.div_ceil(CHUNK).min(2)));
-        }
-        if !opens {
-            // SAFETY: they are sealed.
-            lanes.iter().for_each(|lanes| unsafe { put_mics(lanes, ROUNDS) });
-        }
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
+    unsafe fn run_groups<'k, const MIC: usize, J: Job<'k>>(
+        &mut self,
+        jobs: &mut [J],
+        order: &[u32],
+        others: &mut Vec<u32>,
+    ) {
+        batch::run_groups::<_, J, _, MIC>(self, jobs, order, others);
     }
 }
 
@@ -300,11 +327,11 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         }
     }
 
-    /// All but the end of the MAC.
+    /// All between the beginning and the end of the MAC.
     ///
     /// # Safety
-    /// The processor has the instructions, and lanes stand as [`Packet`](super::job::Packet) promises.
-    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
+    /// As [`Self::begin`], which was there before.
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
     unsafe fn bodies<const OPEN: bool>(group: *mut Self, lanes: &Lanes<LANES>) {
         let shortest = lanes.length.iter().copied().min().unwrap_or_default();
         let longest = lanes.length.iter().copied().max().unwrap_or_default();
@@ -314,7 +341,6 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         unsafe {
             (*group).longest = longest;
             (*group).length = lanes.length.map(|length| [length as u64; 2]);
-            Self::begin(group, lanes);
             let mut mac = if whole > 0 {
                 Self::chunk::<OPEN, false, SECOND_AAD>(group, lanes, (*group).mac, 0)
             } else {
@@ -330,14 +356,17 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         }
     }
 
-    /// Expands the keys and does B0, counter block 0 and the first block of AAD. Not inlined: round keys would be spilled
-    /// to the stack, which nobody wipes.
+    /// Expands the keys and does B0, counter block 0 and the first block of AAD; and ends the group before, if there is one.
+    /// Not inlined: round keys would be spilled to the stack, which nobody wipes.
+    ///
+    /// The schedule is a chain, as the MAC is: rounds of AES of three kinds go along with each round key.
     ///
     /// # Safety
-    /// As [`Self::bodies`].
+    /// The processor has the instructions, and lanes stand as [`Packet`](super::job::Packet) promises; those of the group
+    /// before have come through [`Self::bodies`].
     #[inline(never)]
-    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
-    unsafe fn begin(group: *mut Self, lanes: &Lanes<LANES>) {
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
+    unsafe fn begin(group: *mut Self, lanes: &Lanes<LANES>, ending: *mut Self, ending_lanes: &mut Lanes<LANES>) {
         let zero = [_mm512_setzero_si512(); VECTORS];
         let (mut mac, mut counter, mut before, mut expanded) = (zero, zero, zero, zero);
         // B0 becomes counter block 0: other flags, no length.
@@ -346,6 +375,10 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         let (rotated, last_word) = (_mm512_set1_epi32(ROTATED_LAST_WORD), _mm512_set1_epi32(LAST_WORD));
         // SAFETY: each key has 16 octets, or 32 with 14 rounds; a block for each lane; what is read was written before.
         unsafe {
+            let (mut end, mut place, mut left) = (zero, 0, 0);
+            if ending_lanes.count() > 0 {
+                (end, place, left) = ((*ending).mac, (*ending).last_chunk(), (*ending).steps_left());
+            }
             let keys = &raw mut (*group).keys;
             each!(v => {
                 let key = gather(lanes, v, 0);
@@ -356,31 +389,36 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
                 counter[v] = _mm512_xor_si512(_mm512_or_si512(_mm512_and_si512(first, kept), flags), key);
                 (*group).start[v] = counter[v];
             });
-            // A round of AES goes along with each round key: the schedule is a chain, and leaves time for it.
-            let mut round = 1;
-            while round <= ROUNDS {
-                let is_rotated = ROUNDS == 10 || round % 2 == 0;
-                let constant = match ROUNDS {
-                    10 => ROUND_CONSTANTS[round - 1],
-                    _ if is_rotated => ROUND_CONSTANTS[round / 2 - 1],
-                    _ => 0,
-                };
-                let constant = _mm512_set1_epi32(constant);
+            if ROUNDS == 14 {
                 each!(v => {
-                    let key = if ROUNDS == 14 && round == 1 {
-                        gather(lanes, v, 16)
-                    } else {
-                        let word = _mm512_shuffle_epi8(expanded[v], if is_rotated { rotated } else { last_word });
-                        _mm512_xor_si512(fold(before[v]), _mm512_aesenclast_epi128(word, constant))
-                    };
+                    expanded[v] = gather(lanes, v, 16);
+                    (*keys)[1][v] = expanded[v];
+                    mac[v] = _mm512_aesenc_epi128(mac[v], expanded[v]);
+                    counter[v] = _mm512_aesenc_epi128(counter[v], expanded[v]);
+                });
+            }
+            let mut round = if ROUNDS == 10 { 1 } else { 2 };
+            loop {
+                let constant = _mm512_set1_epi32(SCHEDULE[usize::from(ROUNDS == 14)][round]);
+                let is_rotated = ROUNDS == 10 || round % 2 == 0;
+                let word = if is_rotated { rotated } else { last_word };
+                each!(v => {
+                    let word = _mm512_aesenclast_epi128(_mm512_shuffle_epi8(expanded[v], word), constant);
+                    let key = _mm512_xor_si512(fold(before[v]), word);
                     before[v] = if ROUNDS == 10 { key } else { expanded[v] };
                     expanded[v] = key;
                     (*keys)[round][v] = key;
-                    if round < ROUNDS {
-                        mac[v] = _mm512_aesenc_epi128(mac[v], key);
-                        counter[v] = _mm512_aesenc_epi128(counter[v], key);
-                    }
                 });
+                if round == ROUNDS {
+                    break;
+                }
+                each!(v => {
+                    mac[v] = _mm512_aesenc_epi128(mac[v], expanded[v]);
+                    counter[v] = _mm512_aesenc_epi128(counter[v], expanded[v]);
+                });
+                if round % 2 == 1 && left > 0 {
+                    end_step!(ROUNDS, ending, ending_lanes, end, place, left);
+                }
                 round += 1;
             }
             each!(v => {
@@ -400,7 +438,7 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
     /// # Safety
     /// As [`Self::group`]; without `MASKED`, each lane has 64 octets from there on.
     #[inline]
-    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
     #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
     unsafe fn chunk<const OPEN: bool, const MASKED: bool, const MAC: u8>(
         group: *mut Self,
@@ -521,40 +559,30 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         mac
     }
 
-    /// Takes the MACs over the last chunk, and finds out the integrity codes.
+    /// Ends a group of lanes that is the last one.
     ///
     /// # Safety
-    /// As [`Self::group`].
-    #[inline]
-    #[target_feature(enable = "vaes,avx512f,avx512bw,avx2,aes")]
-    unsafe fn end<const G: usize>(groups: [*mut Self; G], lanes: &mut [Lanes<LANES>; G]) {
-        // SAFETY: `bodies` has written all that is read.
+    /// As [`Self::begin`] for the group before.
+    #[inline(never)]
+    #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
+    unsafe fn end(group: *mut Self, lanes: &mut Lanes<LANES>) {
+        // SAFETY: as promised.
         unsafe {
-            let longest = groups.map(|group| (*group).longest);
-            let last = longest.map(|longest| (longest - 1) / CHUNK * CHUNK);
-            let blocks = longest.iter().zip(last).map(|(longest, last)| (longest - last).div_ceil(16)).max();
-            let mut mac = groups.map(|group| (*group).mac);
-            for block in 0..blocks.unwrap_or_default() {
-                for g in 0..G {
-                    let (group, old, place) = (groups[g], mac[g], last[g] + 16 * block);
-                    let (keys, mac) = (&raw const (*group).keys, &mut mac[g]);
-                    rounds!(mac_alone, ROUNDS, keys, 0, mac, unused);
-                    each!(v => {
-                        mac[v] = _mm512_aesenclast_epi128(mac[v], (*group).text[last[g] / CHUNK % 2][block][v]);
-                        mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*group).length, v, place), mac[v]);
-                    });
-                }
-            }
-            for g in 0..G {
-                let (group, mac) = (groups[g], &mut mac[g]);
-                let keys = &raw const (*group).keys;
-                rounds!(mac_alone, ROUNDS, keys, 0, mac, unused);
-                each!(v => {
-                    let tag = _mm512_xor_si512(_mm512_aesenclast_epi128(mac[v], (*keys)[ROUNDS][v]), (*group).s0[v]);
-                    _mm512_store_si512(lanes[g].mic.as_mut_ptr().add(4 * v).cast(), tag);
-                });
+            let (mut mac, mut place, mut left) = ((*group).mac, (*group).last_chunk(), (*group).steps_left());
+            while left > 0 {
+                end_step!(ROUNDS, group, lanes, mac, place, left);
             }
         }
+    }
+
+    /// Where the longest lane's last chunk begins.
+    const fn last_chunk(&self) -> usize {
+        (self.longest - 1) / CHUNK * CHUNK
+    }
+
+    /// Blocks of that chunk, and a step to the code.
+    const fn steps_left(&self) -> usize {
+        (self.longest - self.last_chunk()).div_ceil(BLOCK) + 1
     }
 }
 
