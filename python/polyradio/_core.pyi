@@ -617,6 +617,9 @@ class Workload:
     ) -> Workload:
         """Batches of 64 CCMP packets through a backend; ``lengths`` of bodies are taken in turn."""
     @staticmethod
+    def ccmp_batch(direction: str, length: int, *, batch: int = 256, seed: int = 1) -> Workload:
+        """What ``ccmp_seal_batch`` or ``ccmp_open_batch`` do, without Python: each frame under its own key."""
+    @staticmethod
     def aes_limit(lengths: Sequence[int], backend: str) -> Workload:
         """The AES rounds of CCM of these bodies alone, at the width of a backend's registers."""
     @staticmethod

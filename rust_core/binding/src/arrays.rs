@@ -76,10 +76,15 @@ struct Lender(Vec<u8>);
 impl Drop for Lender {
     fn drop(&mut self) {
         let octets = core::mem::take(&mut self.0);
-        let mut waiting = waiting();
-        if (SHORTEST..=LARGEST).contains(&octets.len()) && waiting.len() < BUFFERS {
-            waiting.push(octets);
+        if !(SHORTEST..=LARGEST).contains(&octets.len()) {
+            return;
         }
+        let mut waiting = waiting();
+        // The one that has waited longest makes room: buffers of a size that is no longer asked for do not stay for ever.
+        let longest = (waiting.len() >= BUFFERS).then(|| waiting.remove(0));
+        waiting.push(octets);
+        drop(waiting);
+        drop(longest);
     }
 }
 

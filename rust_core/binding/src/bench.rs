@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use polyradio_core::bench::ccmp::{CcmCrate, Ccmp};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use polyradio_core::bench::foreign;
+use polyradio_core::bench::keyed::KeyedBatch;
 use polyradio_core::bench::limit::{AesLimit, Chain, LineReads};
 use polyradio_core::bench::lookup::{Lookup, StdMap};
 use polyradio_core::bench::ring::{Direction, Shape};
@@ -86,6 +87,14 @@ impl Workload {
         let shape = Shape { direction: direction_of(direction)?, lengths, keys, is_cold: cold, seed };
         let backend = backend.map_or_else(|| Ok(Backend::best()), backend_of)?;
         Self::handicapped(py, handicap, move || Ok(Box::new(Ccmp::new(&shape, backend)?)))
+    }
+
+    /// What `ccmp_seal_batch` or `ccmp_open_batch` do, without Python: a batch of frames, each under its own key.
+    #[staticmethod]
+    #[pyo3(signature = (direction, length, *, batch = 256, seed = 1))]
+    fn ccmp_batch(py: Python<'_>, direction: &str, length: usize, batch: usize, seed: u64) -> PyResult<Self> {
+        let direction = direction_of(direction)?;
+        Self::new(py, move || Ok(Box::new(KeyedBatch::new(direction, length, batch, seed)?)))
     }
 
     /// The AES rounds of CCM of these bodies alone, at the width of a backend's registers.

@@ -1,12 +1,16 @@
 //! CCMP over batches with the caller's keys, by a backend of the caller's choice.
 
+use std::sync::OnceLock;
+
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use polyradio_core::device::DropReason;
+use polyradio_core::frame_batch::FrameBatch as CoreBatch;
 use polyradio_core::ids::PacketNumber;
-use polyradio_core::security::ccmp::{Backend, InvalidKeyLength};
-use polyradio_core::security::ccmp_batch::{self as core_ccmp, BatchError, BatchKeys, CcmpOutcome};
+use polyradio_core::security::ccmp::{Backend, InvalidKeyLength, OpenError, SealError};
+use polyradio_core::security::ccmp_batch::{self as core_ccmp, BatchError, BatchKeys};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays;
@@ -22,22 +26,47 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// What became of a batch: the frames that passed, and a packet number and a verdict for each frame that went in.
+///
+/// Lists are made when they are first asked for: many callers look at one of them, or at none.
 #[pyclass(frozen, module = "polyradio")]
 struct CcmpResult {
     frames: Py<FrameBatch>,
-    numbers: Vec<u64>,
-    verdict: Py<PyArray1<u8>>,
+    results: Results,
+    numbers: OnceLock<Vec<u64>>,
+    verdict: PyOnceLock<Py<PyArray1<u8>>>,
+}
+
+enum Results {
+    Sealed(Vec<Result<PacketNumber, SealError>>),
+    Opened(Vec<Result<PacketNumber, OpenError>>),
 }
 
 impl CcmpResult {
-    fn from_core<E: Copy + Into<DropReason>>(py: Python<'_>, outcome: CcmpOutcome<E>) -> PyResult<Self> {
-        let numbers = outcome.results.iter().map(|result| result.map_or(0, PacketNumber::value));
-        let verdicts = outcome.results.iter().map(|result| result.map(drop).map_err(Into::into));
-        Ok(Self {
-            numbers: numbers.collect(),
-            verdict: verdict_numbers(verdicts).into_pyarray(py).unbind(),
-            frames: Py::new(py, FrameBatch::from_core(py, outcome.frames)?)?,
-        })
+    fn new(py: Python<'_>, frames: CoreBatch, results: Results) -> PyResult<Self> {
+        let frames = Py::new(py, FrameBatch::from_core(py, frames)?)?;
+        Ok(Self { frames, results, numbers: OnceLock::new(), verdict: PyOnceLock::new() })
+    }
+}
+
+impl Results {
+    fn numbers(&self) -> Vec<u64> {
+        fn of<E: Copy>(results: &[Result<PacketNumber, E>]) -> Vec<u64> {
+            results.iter().map(|result| result.map_or(0, PacketNumber::value)).collect()
+        }
+        match self {
+            Self::Sealed(results) => of(results),
+            Self::Opened(results) => of(results),
+        }
+    }
+
+    fn verdicts(&self) -> Vec<u8> {
+        fn of<E: Copy + Into<DropReason>>(results: &[Result<PacketNumber, E>]) -> Vec<u8> {
+            verdict_numbers(results.iter().map(|result| result.map(drop).map_err(Into::into)))
+        }
+        match self {
+            Self::Sealed(results) => of(results),
+            Self::Opened(results) => of(results),
+        }
     }
 }
 
@@ -52,13 +81,14 @@ impl CcmpResult {
     /// 0 where the verdict is not 0.
     #[getter]
     fn packet_number<'py>(result: &Bound<'py, Self>) -> PyResult<Bound<'py, PyArray1<u64>>> {
-        arrays::view(result, |result| &result.numbers)
+        arrays::view(result, |result| result.numbers.get_or_init(|| result.results.numbers()))
     }
 
     /// 0: passed; else see `Verdict`.
     #[getter]
     fn verdict(&self, py: Python<'_>) -> Py<PyArray1<u8>> {
-        self.verdict.clone_ref(py)
+        let make = || self.results.verdicts().into_pyarray(py).unbind();
+        self.verdict.get_or_init(py, make).clone_ref(py)
     }
 }
 
@@ -91,7 +121,7 @@ fn ccmp_seal_batch(
     let key_ids = key_ids.as_ref().map(PyReadonlyArray1::as_slice).transpose().map_err(not_a_slice)?;
     let memory = arrays::for_batch(frames);
     let outcome = keys.with(py, |keys| core_ccmp::seal(backend, frames, keys, numbers, key_ids, memory))?;
-    CcmpResult::from_core(py, outcome)
+    CcmpResult::new(py, outcome.frames, Results::Sealed(outcome.results))
 }
 
 /// Opens each frame with its key. Replay is the caller's to check, by the packet numbers of the result.
@@ -108,7 +138,7 @@ fn ccmp_open_batch(
     let frames = reading.frames()?;
     let memory = arrays::for_batch(frames);
     let outcome = keys.with(py, |keys| core_ccmp::open(backend, frames, keys, memory))?;
-    CcmpResult::from_core(py, outcome)
+    CcmpResult::new(py, outcome.frames, Results::Opened(outcome.results))
 }
 
 /// One key for all frames, or an array with a key for each.

@@ -3,7 +3,8 @@
 //! A [`Work`] is built once, with memory and keys of its own, and run in slices: the benchmark runs slices of several
 //! works in turn, so that what disturbs one disturbs all. Each checks its own results: work that went wrong has no time.
 //!
-//! - [`ccmp`]: batches of packets through a backend; the `ccm` crate one packet at a time. [`ring`]: their packets.
+//! - [`ccmp`]: batches of packets through a backend; the `ccm` crate one packet at a time. [`ring`]: their packets;
+//!   [`keyed`]: whole batches as Python gives them.
 //! - [`limit`]: AES rounds alone, memory reads alone, dependent chains: what nothing can be faster than, or never changes.
 //! - [`lookup`], [`table`], [`switch`]: the connection table's and the device's own paths.
 //! - [`foreign`]: libraries in C, by the addresses of their functions.
@@ -14,6 +15,7 @@
 pub mod ccmp;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod foreign;
+pub mod keyed;
 pub mod limit;
 pub mod lookup;
 pub mod ring;

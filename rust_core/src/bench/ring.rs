@@ -207,7 +207,7 @@ pub(super) fn fill(octets: &mut [u8], random: &mut Random) {
 }
 
 /// `QoS` Data to the DS, without Protected Frame, its addresses by the packet's number.
-fn write_header(octets: &mut [u8], number: usize) {
+pub(super) fn write_header(octets: &mut [u8], number: usize) {
     let [.., b, c] = number.to_be_bytes();
     let header: [u8; MAC_HEADER] =
         [0x88, 0x01, 0, 0, 2, 0xaa, 0, 0, 0, 1, 2, 0, 0, 0, b, c, 2, 0xbb, 0, 0, 0, 9, 0x10, 0, 0, 0];
