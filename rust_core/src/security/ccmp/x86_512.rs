@@ -87,6 +87,8 @@ struct Group<const ROUNDS: usize> {
     /// Lengths, twice for each lane.
     length: [[u64; 2]; LANES],
     longest: usize,
+    /// The longest of each vector.
+    most: [usize; VECTORS],
 }
 
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
@@ -240,6 +242,57 @@ macro_rules! counter_alone {
     }};
 }
 
+/// An instruction of a round, its key in memory.
+macro_rules! encrypt {
+    ($block:expr, $keys:expr, $place:expr) => {
+        asm!(
+            "vaesenc {b}, {b}, [{p} + {place}]",
+            b = inout(zmm_reg) $block, p = in(reg) $keys, place = const $place,
+            options(nostack, readonly, preserves_flags)
+        )
+    };
+}
+
+/// One round of the MAC chains of the first `ACTIVE` vectors alone.
+macro_rules! some_alone {
+    ($keys:expr, $active:ident, $round:literal, $mac:ident, $counter:ident) => {{
+        encrypt!($mac[0], $keys, 256 * $round);
+        if $active > 1 {
+            encrypt!($mac[1], $keys, 256 * $round + 64);
+        }
+        if $active > 2 {
+            encrypt!($mac[2], $keys, 256 * $round + 128);
+        }
+        if $active > 3 {
+            encrypt!($mac[3], $keys, 256 * $round + 192);
+        }
+    }};
+}
+
+/// The same, with the counter chains of the lanes of vector `s`.
+macro_rules! both_some {
+    ($keys:expr, $s:literal, $active:ident, $blocks:ident, $round:literal, $mac:ident, $counter:ident) => {{
+        encrypt!($mac[0], $keys, 256 * $round);
+        encrypt!($counter[0], $keys, 256 * $round + 64 * $s);
+        if $active > 1 {
+            encrypt!($mac[1], $keys, 256 * $round + 64);
+        }
+        encrypt!($counter[1], $keys, 256 * $round + 64 * $s);
+        if $active > 2 {
+            encrypt!($mac[2], $keys, 256 * $round + 128);
+        }
+        if $blocks > 2 {
+            encrypt!($counter[2], $keys, 256 * $round + 64 * $s);
+        }
+        if $active > 3 {
+            encrypt!($mac[3], $keys, 256 * $round + 192);
+        }
+        if $blocks > 2 {
+            encrypt!($counter[3], $keys, 256 * $round + 64 * $s);
+        }
+    }};
+}
+
 /// All rounds but the first and the last.
 macro_rules! rounds {
     ($round:ident, $rounds:ident, $keys:expr, $s:literal, $mac:ident, $counter:ident) => {{
@@ -259,6 +312,34 @@ macro_rules! rounds {
             $round!($keys, $s, 13, $mac, $counter);
         }
     }};
+}
+
+/// The same for the first `ACTIVE` vectors: of their MAC chains, and of `BLOCKS` counter chains of vector `s` where it is
+/// named.
+macro_rules! rounds_of_some {
+    ($rounds:ident, $keys:expr, $($s:literal, $blocks:ident,)? $active:ident, $mac:ident, $counter:ident) => {{
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 1, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 2, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 3, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 4, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 5, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 6, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 7, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 8, $mac, $counter);
+        rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 9, $mac, $counter);
+        if $rounds == 14 {
+            rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 10, $mac, $counter);
+            rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 11, $mac, $counter);
+            rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 12, $mac, $counter);
+            rounds_of_some!(@one $keys, $($s, $blocks,)? $active, 13, $mac, $counter);
+        }
+    }};
+    (@one $keys:expr, $active:ident, $round:literal, $mac:ident, $counter:ident) => {
+        some_alone!($keys, $active, $round, $mac, $counter)
+    };
+    (@one $keys:expr, $s:literal, $blocks:ident, $active:ident, $round:literal, $mac:ident, $counter:ident) => {
+        both_some!($keys, $s, $active, $blocks, $round, $mac, $counter)
+    };
 }
 
 /// A step of the MACs over the last chunk, or to the integrity codes, of which there are one to five.
@@ -340,17 +421,29 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         // where no masks are used.
         unsafe {
             (*group).longest = longest;
+            (*group).most =
+                core::array::from_fn(|v| lanes.length.iter().skip(4 * v).take(4).copied().max().unwrap_or_default());
             (*group).length = lanes.length.map(|length| [length as u64; 2]);
             let mut mac = if whole > 0 {
-                Self::chunk::<OPEN, false, SECOND_AAD>(group, lanes, (*group).mac, 0)
+                Self::chunk::<OPEN, false, SECOND_AAD, VECTORS, 4>(group, lanes, (*group).mac, 0)
             } else {
-                Self::chunk::<OPEN, true, SECOND_AAD>(group, lanes, (*group).mac, 0)
+                Self::chunk::<OPEN, true, SECOND_AAD, VECTORS, 4>(group, lanes, (*group).mac, 0)
             };
             for chunk in 1..whole {
-                mac = Self::chunk::<OPEN, false, WHOLE_CHUNK>(group, lanes, mac, chunk);
+                mac = Self::chunk::<OPEN, false, WHOLE_CHUNK, VECTORS, 4>(group, lanes, mac, chunk);
             }
             for chunk in whole.max(1)..chunks {
-                mac = Self::chunk::<OPEN, true, LAST_CHUNK>(group, lanes, mac, chunk);
+                // Vectors whose lanes all ended before the last chunk have nothing left to do.
+                let ended = (*group).most.iter().rev().take_while(|most| **most <= (chunk - 1) * CHUNK).count();
+                mac = match VECTORS - ended {
+                    1 => Self::chunk::<OPEN, true, LAST_CHUNK, 1, 4>(group, lanes, mac, chunk),
+                    2 => Self::chunk::<OPEN, true, LAST_CHUNK, 2, 4>(group, lanes, mac, chunk),
+                    3 => Self::chunk::<OPEN, true, LAST_CHUNK, 3, 4>(group, lanes, mac, chunk),
+                    _ if longest <= chunk * CHUNK + 2 * BLOCK => {
+                        Self::chunk::<OPEN, true, LAST_CHUNK, 4, 2>(group, lanes, mac, chunk)
+                    }
+                    _ => Self::chunk::<OPEN, true, LAST_CHUNK, 4, 4>(group, lanes, mac, chunk),
+                };
             }
             (*group).mac = mac;
         }
@@ -440,7 +533,7 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
     #[inline]
     #[target_feature(enable = "vaes,avx512f,avx512bw,avx512vl,avx2,aes")]
     #[expect(clippy::too_many_lines, reason = "one straight line; what is shared stands in registers")]
-    unsafe fn chunk<const OPEN: bool, const MASKED: bool, const MAC: u8>(
+    unsafe fn chunk<const OPEN: bool, const MASKED: bool, const MAC: u8, const ACTIVE: usize, const BLOCKS: usize>(
         group: *mut Self,
         lanes: &Lanes<LANES>,
         mut mac: Vectors,
@@ -467,11 +560,20 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
         };
         macro_rules! vector {
             ($s:literal) => {{
+                if MAC == LAST_CHUNK && (*group).most[$s] <= place {
+                    let old = mac;
+                    rounds_of_some!(ROUNDS, keys, ACTIVE, mac, unused);
+                    each!(v => if v < ACTIVE {
+                        let next = _mm512_aesenclast_epi128(mac[v], (*group).text[(chunk + 1) % 2][$s][v]);
+                        mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*group).length, v, place - CHUNK + 16 * $s), next);
+                    });
+                } else {
                 let mut counter = numbers;
                 each!(b => counter[b] = _mm512_xor_si512((*group).start[$s], counter[b]));
                 let old = mac;
                 match MAC {
                     SECOND_AAD if $s > 0 => rounds!(counter_alone, ROUNDS, keys, $s, mac, counter),
+                    LAST_CHUNK => rounds_of_some!(ROUNDS, keys, $s, BLOCKS, ACTIVE, mac, counter),
                     _ if MASKED => rounds!(both, ROUNDS, keys, $s, mac, counter),
                     _ => {
                         both!(keys, $s, 1, mac, counter);
@@ -537,16 +639,18 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
                 let key = (*group).keys[ROUNDS + 1][$s];
                 each!(b => (*group).text[chunk % 2][b][$s] = _mm512_xor_si512(text[b], key));
                 each!(v => {
-                    if MAC != SECOND_AAD {
+                    if v >= ACTIVE {
+                    } else if MAC != SECOND_AAD {
                         mac[v] = _mm512_aesenclast_epi128(mac[v], (*group).text[(chunk + 1) % 2][$s][v]);
                     } else if $s == 0 {
                         let aad = _mm512_load_si512(lanes.aad[1].as_ptr().add(4 * v).cast());
                         mac[v] = _mm512_aesenclast_epi128(mac[v], _mm512_xor_si512((*group).keys[ROUNDS + 1][v], aad));
                     }
-                    if MAC == LAST_CHUNK {
+                    if MAC == LAST_CHUNK && v < ACTIVE {
                         mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*group).length, v, place - CHUNK + 16 * $s), mac[v]);
                     }
                 });
+                }
             }};
         }
         // SAFETY: as promised; masks let nothing be touched that is not the packet's.
