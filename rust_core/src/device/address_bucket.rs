@@ -64,6 +64,17 @@ impl Bucket {
         Found { id, is_none: matches == 0 }
     }
 
+    /// As [`find`](Self::find), where `matches` says by a bit for each slot which one holds the address: of the addresses'
+    /// first four octets and last two.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called where other instructions are allowed")]
+    pub(super) fn find_by(&self, matches: impl FnOnce(&[u64; 4], &[u64; 2]) -> u8) -> Found {
+        let matches = matches(&self.tops, &self.lows);
+        let slot = u32::from(matches).trailing_zeros() as usize;
+        Found { id: self.ids.get(slot % SLOTS).copied().unwrap_or_default(), is_none: matches == 0 }
+    }
+
     /// Two bits for each slot, set where it holds the address.
     #[cfg(target_arch = "x86_64")]
     #[inline]

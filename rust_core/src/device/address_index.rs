@@ -30,7 +30,7 @@ const LIMIT: usize = 16;
 /// How many multipliers are tried for one insertion.
 const ATTEMPTS: usize = 4;
 /// How many addresses a bulk look-up takes at once; their buckets' lines are asked for before the first is read.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 /// Up to so many buckets, 16 KiB, the table is close enough to be read without asking for its lines before.
 const NEAR: usize = 256;
 /// 2^64 divided by the golden ratio, made odd: addresses in a row get buckets far from each other.
@@ -134,18 +134,29 @@ impl AddressIndex {
     /// The numbers of the rows that own the addresses, [`NOBODY`] where nobody does; as many as both slices have. Row
     /// 65535 is not to be told from nobody.
     pub fn lookup_octets(&self, addresses: &[[u8; 6]], rows: &mut [u16]) {
-        self.search(addresses, rows, |found| found.or_all_ones(found.raw()));
+        let row = |found: Found| found.or_all_ones(found.raw());
+        let mut keys = [0; BLOCK];
+        let count = addresses.len().min(rows.len());
+        let (addresses, rows) = (addresses.get(..count).unwrap_or_default(), rows.get_mut(..count).unwrap_or_default());
+        for (addresses, rows) in addresses.chunks(BLOCK).zip(rows.chunks_mut(BLOCK)) {
+            #[cfg(target_arch = "x86_64")]
+            if let Some((missed, has_zero)) = super::address_index_x86::find_block(self.wide(), addresses, rows) {
+                if missed != 0 || has_zero {
+                    keys.iter_mut().zip(addresses).for_each(|(place, address)| *place = key(MacAddr(*address)));
+                    self.find_missed(keys.get(..addresses.len()).unwrap_or_default(), rows, missed, has_zero, row);
+                }
+                continue;
+            }
+            let keys = self.approach(&mut keys, &mut addresses.iter().copied().map(MacAddr));
+            self.find_all(keys, rows, row);
+        }
     }
 
-    /// Writes what `make` makes of each address's owner; as many as both slices have.
-    #[inline]
-    pub(super) fn search<R>(&self, addresses: &[[u8; 6]], results: &mut [R], make: impl Fn(Found) -> R) {
-        let mut keys = [0; BLOCK];
-        let addresses = addresses.get(..results.len()).unwrap_or(addresses);
-        for (addresses, results) in addresses.chunks(BLOCK).zip(results.chunks_mut(BLOCK)) {
-            let keys = self.approach(&mut keys, &mut addresses.iter().copied().map(MacAddr));
-            self.find_all(keys, results, &make);
-        }
+    /// For those who take several addresses at once.
+    #[cfg(target_arch = "x86_64")]
+    fn wide(&self) -> Wide<'_> {
+        let is_far = self.buckets.len() > NEAR;
+        Wide { buckets: &self.buckets, multiplier: self.multiplier, shift: self.shift, is_far }
     }
 
     /// Takes as many addresses as there is room for, and asks for their buckets.
@@ -299,6 +310,18 @@ impl AddressIndex {
         self.shift = u64::BITS - buckets.trailing_zeros();
         old.iter().flat_map(Bucket::entries).map(|(key, id)| self.place(key, id)).max().unwrap_or_default()
     }
+}
+
+/// What a look-up needs of an index.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Wide<'a> {
+    pub(super) buckets: &'a [Bucket],
+    /// An address's bucket has the product's top bits, without `shift` of them, for its number.
+    pub(super) multiplier: u64,
+    pub(super) shift: u32,
+    /// Lines are to be asked for before they are read.
+    pub(super) is_far: bool,
 }
 
 /// The address as a number, in the order in which two reads bring its octets.

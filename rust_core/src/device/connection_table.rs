@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 
-use super::address_bucket::Found;
 use super::address_index::{AddressIndex, NOBODY};
 use super::batch::Scratch;
 use super::bss_index::BssIndex;
@@ -27,6 +26,8 @@ pub struct ConnectionTable {
     rows: Rows,
     /// The VM of each virtual radio that ever had a row: for bulk look-ups, which leave the rows where they are.
     vms: Vec<VmId>,
+    /// Every VM had the number of its row so far: then the list need not be read.
+    vms_are_rows: bool,
     count: usize,
     addresses: AddressIndex,
     bss: BssIndex,
@@ -111,6 +112,7 @@ impl ConnectionTable {
             max_vms,
             rows: Rows::new(crew.workers()),
             vms: Vec::new(),
+            vms_are_rows: true,
             count: 0,
             addresses: AddressIndex::default(),
             bss: BssIndex::default(),
@@ -142,6 +144,7 @@ impl ConnectionTable {
         if self.vms.len() <= vr.index() {
             self.vms.resize(vr.index() + 1, vm);
         }
+        self.vms_are_rows &= vm.to_u16() == vr.to_u16();
         if let Some(place) = self.vms.get_mut(vr.index()) {
             *place = vm;
         }
@@ -301,11 +304,12 @@ impl ConnectionTable {
 
     /// The numbers of the VMs that own the addresses, 65535 where nobody does; as many as both slices have.
     pub fn vms_of(&self, addresses: &[[u8; 6]], vms: &mut [u16]) {
-        let vm = |found: Found| {
-            let vm = self.vms.get(usize::from(found.raw())).map_or(NOBODY, |vm| vm.to_u16());
-            found.or_all_ones(vm)
-        };
-        self.addresses.search(addresses, vms, vm);
+        self.addresses.lookup_octets(addresses, vms);
+        if !self.vms_are_rows {
+            for vm in vms.iter_mut().take(addresses.len()).filter(|vm| **vm != NOBODY) {
+                *vm = self.vms.get(usize::from(*vm)).map_or(NOBODY, |vm| vm.to_u16());
+            }
+        }
     }
 
     /// The VM of a virtual radio that has a row.
