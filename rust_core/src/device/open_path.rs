@@ -7,6 +7,7 @@ use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_row
 use super::rows::Shard;
 use super::usual::UsualUp;
 use crate::frame_batch::Frames;
+use crate::host_api::PacketClass;
 use crate::host_api::call::KeyScope;
 use crate::ids::{KeyId, MacAddr, VrId};
 use crate::security::ccmp::{OpenError, OpenJob, open_batch};
@@ -33,6 +34,7 @@ impl UpWay {
 
 impl Path for Up {
     type Way = UpWay;
+    type Seen = PacketClass;
     type Others = Vec<Way>;
     type Jobs = Vec<OpenJob<'static>>;
 
@@ -120,15 +122,27 @@ impl Path for Up {
         *kept_jobs = recycle(jobs);
     }
 
+    #[inline]
+    fn see(way: UpWay, out: &[u8]) -> PacketClass {
+        way.usual.class(out)
+    }
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
-    fn finish(row: &mut Row, way: UpWay, out: &[u8], others: &Vec<Way>) -> Result<(), DropReason> {
+    fn finish<'a>(
+        row: &mut Row,
+        way: UpWay,
+        seen: PacketClass,
+        length: u32,
+        out: impl FnOnce() -> &'a [u8],
+        others: &Vec<Way>,
+    ) -> Result<(), DropReason> {
         match way.other(|| Some(others)) {
-            None => way.usual.pass(row, out)?,
-            Some(way) => pass(row, way, out)?,
+            None => way.usual.pass(row, seen)?,
+            Some(way) => pass(row, way, out())?,
         };
         row.counters.received += 1;
-        row.counters.received_octets += out.len() as u64;
+        row.counters.received_octets += u64::from(length);
         Ok(())
     }
 }

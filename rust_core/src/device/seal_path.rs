@@ -22,6 +22,7 @@ type Way = Option<(KeyId, PacketNumber)>;
 
 impl Path for Down {
     type Way = Way;
+    type Seen = ();
     type Others = ();
     type Jobs = Vec<SealJob<'static>>;
 
@@ -96,11 +97,21 @@ impl Path for Down {
         *kept_jobs = recycle(jobs);
     }
 
+    #[inline]
+    fn see(_: Way, _: &[u8]) {}
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
-    fn finish(row: &mut Row, _: Way, out: &[u8], (): &()) -> Result<(), DropReason> {
+    fn finish<'a>(
+        row: &mut Row,
+        _: Way,
+        (): (),
+        length: u32,
+        _: impl FnOnce() -> &'a [u8],
+        (): &(),
+    ) -> Result<(), DropReason> {
         row.counters.sent += 1;
-        row.counters.sent_octets += out.len() as u64;
+        row.counters.sent_octets += u64::from(length);
         Ok(())
     }
 }

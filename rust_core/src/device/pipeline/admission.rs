@@ -5,6 +5,7 @@ use core::ops::Range;
 use super::{Admission, Failure, Path, Ticket, shard_of};
 use crate::device::address_index::AddressIndex;
 use crate::device::connection_table::{Groups, Row};
+use crate::device::drop_reason::DropReason;
 use crate::device::rows::Shard;
 use crate::frame_batch::Frames;
 use crate::ids::VrId;
@@ -20,6 +21,9 @@ pub(super) struct Part<P: Path> {
     /// By shard, where there are several: its frames, and whose they are.
     by_shard: Vec<Vec<(u32, Option<VrId>)>>,
     pub(super) tickets: Vec<Ticket<P::Way>>,
+    /// Where there are several shards, what became of each frame in the cipher, and what there is to know of it: few octets,
+    /// which other threads read.
+    pub(super) fates: Vec<Result<P::Seen, DropReason>>,
     pub(super) jobs: P::Jobs,
     pub(super) outs: Vec<&'static mut [u8]>,
 }
@@ -27,15 +31,15 @@ pub(super) struct Part<P: Path> {
 impl<P: Path> Default for Part<P> {
     fn default() -> Self {
         let (owners, by_shard, tickets, outs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { start: 0, owners, by_shard, tickets, jobs: P::Jobs::default(), outs }
+        Self { start: 0, owners, by_shard, tickets, fates: Vec::new(), jobs: P::Jobs::default(), outs }
     }
 }
 
 /// The frames of one shard.
 pub(super) struct Lane<P: Path> {
     /// Where there are several: part by part, from here on, and where each part's start and how many octets they have.
-    tickets: Vec<Ticket<P::Way>>,
-    starts: Vec<(usize, usize)>,
+    pub(super) tickets: Vec<Ticket<P::Way>>,
+    pub(super) starts: Vec<(usize, usize)>,
     pub(super) failures: Vec<Failure>,
 }
 
@@ -108,9 +112,9 @@ impl<P: Path> Part<P> {
         self.tickets.iter().map(|ticket| ticket.length as usize).sum()
     }
 
-    /// Which of the tickets, counted from the part's first one, are a shard's.
-    pub(super) fn places_of(&self, shard: usize) -> impl Iterator<Item = usize> {
-        self.of_shard(shard).iter().map(|(number, _)| (*number as usize).saturating_sub(self.start))
+    /// Where a frame stands in this part.
+    pub(super) const fn place_of(&self, frame: u32) -> usize {
+        (frame as usize).saturating_sub(self.start)
     }
 
     fn of_shard(&self, shard: usize) -> &[(u32, Option<VrId>)] {

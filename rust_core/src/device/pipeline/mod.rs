@@ -34,6 +34,9 @@ pub(super) trait Path: Sized + Sync {
     /// What is to be done with a frame that was admitted.
     type Way: Copy + Default + Send + Sync;
 
+    /// What the stages behind the cipher have to know of a frame's octets.
+    type Seen: Copy + Send + Sync;
+
     /// What there is to say of a shard's frames that are not as nearly all are.
     type Others: Default + Send + Sync;
 
@@ -67,8 +70,19 @@ pub(super) trait Path: Sized + Sync {
         jobs: &mut Self::Jobs,
     );
 
-    /// The stages behind the cipher, for a frame that passed it; counted where it passes these too.
-    fn finish(row: &mut Row, way: Self::Way, out: &[u8], others: &Self::Others) -> Result<(), DropReason>;
+    /// Looks at a frame that passed the cipher.
+    fn see(way: Self::Way, out: &[u8]) -> Self::Seen;
+
+    /// The stages behind the cipher, for a frame of so many octets that passed it; counted where it passes these too. The
+    /// octets themselves are asked for only where a frame is not usual: another thread may have written them last.
+    fn finish<'a>(
+        row: &mut Row,
+        way: Self::Way,
+        seen: Self::Seen,
+        length: u32,
+        out: impl FnOnce() -> &'a [u8],
+        others: &Self::Others,
+    ) -> Result<(), DropReason>;
 }
 
 /// What the stages before the cipher say.
@@ -264,18 +278,27 @@ fn by_several<P: Path>(
     crew.each(tasks, |(number, part, outs, place)| {
         part.bring_into_order(shared_lanes, number);
         place.lay_out(&mut part.tickets, outs);
+        part.fates.clear();
         for (tickets, outs) in part.tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
             P::cipher(shards, frames, tickets, outs, &mut part.jobs);
+            let seen = |(ticket, out): (&Ticket<P::Way>, &&mut [u8])| ticket.verdict.map(|()| P::see(ticket.way, out));
+            part.fates.extend(tickets.iter().zip(&*outs).map(seen));
         }
     });
-    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut().zip(others.iter())).enumerate();
+    let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut().zip(others.iter()));
     let (shared_parts, shared_outs) = (&*parts, &*outs);
-    crew.each(tasks, |(number, (shard, (lane, others)))| {
+    crew.each(tasks, |(shard, (lane, others))| {
         lane.failures.clear();
-        for (part, outs) in shared_parts.iter().zip(shared_outs) {
-            for at in part.places_of(number) {
-                if let (Some(ticket), Some(out)) = (part.tickets.get(at), outs.get(at)) {
-                    finish_one::<P>(shard, ticket, out, others, &mut lane.failures);
+        // From the shard's own tickets: those in the order of the frames are in the nearest cache of who had the cipher.
+        for (number, (part, outs)) in shared_parts.iter().zip(shared_outs).enumerate() {
+            let Lane { tickets, starts, failures } = &mut *lane;
+            let start = starts.get(number).map_or(0, |(start, _)| *start);
+            let end = starts.get(number + 1).map_or(tickets.len(), |(start, _)| *start);
+            for ticket in tickets.get(start..end).unwrap_or_default() {
+                let at = part.place_of(ticket.frame);
+                let out = || outs.get(at).map_or(&[][..], |out| &**out);
+                if let Some(fate) = part.fates.get(at) {
+                    finish_one::<P>(shard, ticket, *fate, out, others, failures);
                 }
             }
         }
@@ -295,22 +318,24 @@ fn finish_all<P: Path>(
     failures: &mut Vec<Failure>,
 ) {
     for (ticket, out) in tickets.iter().zip(outs) {
-        finish_one::<P>(shard, ticket, out, others, failures);
+        let fate = ticket.verdict.map(|()| P::see(ticket.way, out));
+        finish_one::<P>(shard, ticket, fate, || out, others, failures);
     }
 }
 
 /// The same for one frame.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
-fn finish_one<P: Path>(
+fn finish_one<'a, P: Path>(
     shard: &mut Shard,
     ticket: &Ticket<P::Way>,
-    out: &[u8],
+    fate: Result<P::Seen, DropReason>,
+    out: impl FnOnce() -> &'a [u8],
     others: &P::Others,
     failures: &mut Vec<Failure>,
 ) {
     let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { return };
-    if let Err(reason) = ticket.verdict.and_then(|()| P::finish(row, ticket.way, out, others)) {
+    if let Err(reason) = fate.and_then(|seen| P::finish(row, ticket.way, seen, ticket.length, out, others)) {
         row.counters.drop(reason);
         failures.push(Failure { frame: ticket.frame, reason });
     }
