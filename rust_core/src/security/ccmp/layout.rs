@@ -200,16 +200,6 @@ fn first_block(addresses: u64, nonce_flags: u64, number: PacketNumber, mic_lengt
     [addresses & !0xffff | nonce_flags << 8 | flags, (number.value() << 16 | u64::from(body_length)).swap_bytes()]
 }
 
-/// A counter block (RFC 3610 2.3) from B0.
-pub(super) const fn counter_block(first: Block, counter: u16) -> Block {
-    [first[0] & !0xff | 1, first[1] & 0x0000_ffff_ffff_ffff | end_of_block(counter)]
-}
-
-/// A number of two octets, big-endian, at the end of a block.
-const fn end_of_block(number: u16) -> u64 {
-    (number as u64).swap_bytes()
-}
-
 fn words(octets: &[u8; 24]) -> [u64; 3] {
     let mut words = [0; 3];
     for (word, octets) in words.iter_mut().zip(octets.as_chunks::<8>().0) {

@@ -20,10 +20,11 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi32, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128, _mm_loadu_si128,
-    _mm_or_si128, _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32,
-    _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_castsi256_si128, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
+    __m128i, __m256i, _mm_add_epi32, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_and_si128, _mm_bslli_si128,
+    _mm_loadu_si128, _mm_or_si128, _mm_set1_epi32, _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128, _mm256_add_epi32,
+    _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_and_si256, _mm256_bslli_epi128, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32, _mm256_shuffle_epi8,
+    _mm256_storeu_si256, _mm256_xor_si256,
 };
 
 use core::hint::black_box;
@@ -33,7 +34,7 @@ use zeroize::Zeroize;
 use super::batch;
 use super::job::{Job, words};
 use super::kernel::{Kernel, Lanes};
-use super::layout::{Block, counter_block};
+use super::layout::Block;
 
 /// Vectors that run together: four MAC chains and four counter chains fill latency times throughput.
 const VECTORS: usize = 4;
@@ -57,6 +58,10 @@ const NONE: [u8; BLOCK] = [0x80; BLOCK];
 static SHIFT: Sliding = Sliding([NONE, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], NONE]);
 /// From `16 - count` on: that many octets of ones, then zeros.
 static MASK: Sliding = Sliding([[0xff; BLOCK], [0; BLOCK], [0; BLOCK]]);
+
+/// The octets of B0 that counter block 0 has too, and its own flags.
+static COUNTER_KEEPS: Blocks<1> = Blocks([[!0xff, 0x0000_ffff_ffff_ffff]]);
+static COUNTER_FLAGS: Blocks<1> = Blocks([[1, 0]]);
 
 /// A block for each lane.
 #[repr(C, align(64))]
@@ -99,7 +104,7 @@ macro_rules! kernel {
     (
         $(#[$doc:meta])* $name:ident, $features:literal, $vector:ty, $width:literal, $class:ident, $octets:literal,
         gather $gather:ident, scatter $scatter:ident, load $load:ident, store $store:ident, set $set:ident,
-        add $add:ident, xor $xor:ident, and $and:ident, or $or:ident, last $last:ident, shuffle $shuffle:ident,
+        add $add:ident, xor $xor:ident, and $and:ident, or $or:ident, encrypt $encrypt:ident, last $last:ident, shuffle $shuffle:ident,
         shift $shift:ident
     ) => {
         $(#[$doc])*
@@ -183,13 +188,11 @@ macro_rules! kernel {
                 let parked = self.parking.0.as_mut_ptr().cast::<u8>();
                 let parked_output = parked.wrapping_add(self.parking.0.len() / 2 * BLOCK);
                 let state = &mut self.state;
-                let mut counter0 = Blocks::<LANES>([[0; 2]; LANES]);
                 let mut tail_counter = Blocks::<LANES>([[0; 2]; LANES]);
                 let mut full = [0_usize; LANES];
                 let mut rest = [1_usize; LANES];
                 let mut order: [usize; LANES] = core::array::from_fn(|lane| lane);
                 for lane in 0..LANES {
-                    counter0.0[lane] = counter_block(lanes.first[lane], 0);
                     if lanes.length[lane] == 0 {
                         state.input[lane] = parked;
                         state.output[lane] = parked_output;
@@ -251,9 +254,14 @@ macro_rules! kernel {
                         keys[1][v] = $gather(core::array::from_fn(|lane| lanes.key[v * $width + lane].add(BLOCK)));
                     }
                 });
+                // B0 becomes counter block 0: other flags, no length.
+                // SAFETY: sixteen octets.
+                let (kept, flags) = unsafe {
+                    ($gather([COUNTER_KEEPS.0.as_ptr().cast(); $width]), $gather([COUNTER_FLAGS.0.as_ptr().cast(); $width]))
+                };
                 each!(v => {
                     mac[v] = $xor(blocks!(lanes.first, v), keys[0][v]);
-                    counter[v] = $xor(blocks!(counter0.0, v), keys[0][v]);
+                    counter[v] = $xor($or($and(blocks!(lanes.first, v), kept), flags), keys[0][v]);
                     state.start[v] = counter[v];
                 });
                 // FIPS 197 5.2: SubWord(RotWord(w3)) in all columns by a shuffle and AESENCLAST, whose ShiftRows does
@@ -265,28 +273,35 @@ macro_rules! kernel {
                         $xor(half, $shift::<8>(half))
                     }};
                 }
-                if ROUNDS == 10 {
-                    let mut round = 1;
-                    while round <= 10 {
-                        let constant = $set(ROUND_CONSTANTS[round - 1]);
-                        each!(v => {
-                            let word = $last($shuffle(keys[round - 1][v], rotated), constant);
-                            keys[round][v] = $xor(fold!(keys[round - 1][v]), word);
-                        });
-                        round += 1;
-                    }
-                } else {
-                    let mut round = 2;
-                    while round <= 14 {
-                        let (shuffle, constant) =
-                            if round % 2 == 0 { (rotated, ROUND_CONSTANTS[round / 2 - 1]) } else { (last_word, 0) };
-                        let constant = $set(constant);
-                        each!(v => {
-                            let word = $last($shuffle(keys[round - 1][v], shuffle), constant);
-                            keys[round][v] = $xor(fold!(keys[round - 2][v]), word);
-                        });
-                        round += 1;
-                    }
+                // A round of AES goes along with each round key: the schedule is a chain, and leaves time for it.
+                let mut before = keys[0];
+                let mut expanded = keys[if ROUNDS == 10 { 0 } else { 1 }];
+                if ROUNDS == 14 {
+                    each!(v => {
+                        mac[v] = $encrypt(mac[v], expanded[v]);
+                        counter[v] = $encrypt(counter[v], expanded[v]);
+                    });
+                }
+                let mut round = if ROUNDS == 10 { 1 } else { 2 };
+                while round <= ROUNDS {
+                    let (shuffle, constant) = match ROUNDS {
+                        10 => (rotated, ROUND_CONSTANTS[round - 1]),
+                        _ if round % 2 == 0 => (rotated, ROUND_CONSTANTS[round / 2 - 1]),
+                        _ => (last_word, 0),
+                    };
+                    let constant = $set(constant);
+                    each!(v => {
+                        let word = $last($shuffle(expanded[v], shuffle), constant);
+                        let key = $xor(fold!(before[v]), word);
+                        before[v] = if ROUNDS == 10 { key } else { expanded[v] };
+                        expanded[v] = key;
+                        keys[round][v] = key;
+                        if round < ROUNDS {
+                            mac[v] = $encrypt(mac[v], key);
+                            counter[v] = $encrypt(counter[v], key);
+                        }
+                    });
+                    round += 1;
                 }
                 each!(v => keys[ROUNDS + 1][v] = $xor(keys[ROUNDS][v], keys[0][v]));
 
@@ -356,7 +371,6 @@ macro_rules! kernel {
                     };
                 }
                 let mut s0 = [zero; VECTORS];
-                rounds!(both);
                 each!(v => {
                     s0[v] = $last(counter[v], state.keys[ROUNDS][v]);
                     mac[v] = $last(mac[v], $xor(state.keys[ROUNDS + 1][v], blocks!(lanes.aad[0], v)));
@@ -371,8 +385,9 @@ macro_rules! kernel {
                 let at_end = unsafe { $gather([COUNTER_AT_END.as_ptr().cast(); $width]) };
                 let mut numbers = $set(1);
                 let mut done = 0_usize;
-                let mut kept = [Blocks::<LANES>([[0; 2]; LANES]), Blocks([[0; 2]; LANES])];
+                let mut kept_blocks = [Blocks::<LANES>([[0; 2]; LANES]), Blocks([[0; 2]; LANES])];
                 let mut left = LANES;
+                let is_even = full[order[0]] == full[order[LANES - 1]];
                 while left > 0 {
                     let stretch = full[order[left - 1]] - done;
                     for block in done..done + stretch {
@@ -390,6 +405,9 @@ macro_rules! kernel {
                         });
                     }
                     done += stretch;
+                    if is_even {
+                        break;
+                    }
                     // Keep the MAC of all lanes that end here, and park them.
                     let mut now = [Blocks::<LANES>([[0; 2]; LANES]), Blocks([[0; 2]; LANES])];
                     // SAFETY: a block for each lane.
@@ -400,7 +418,7 @@ macro_rules! kernel {
                     while left > 0 && full[order[left - 1]] == done {
                         left -= 1;
                         let lane = order[left];
-                        (kept[0].0[lane], kept[1].0[lane]) = (now[0].0[lane], now[1].0[lane]);
+                        (kept_blocks[0].0[lane], kept_blocks[1].0[lane]) = (now[0].0[lane], now[1].0[lane]);
                         state.input[lane] = parked;
                         state.output[lane] = parked_output;
                     }
@@ -408,8 +426,10 @@ macro_rules! kernel {
 
                 // The last block of every lane, 1 to 16 octets, at its own counter; then the MAC's last step.
                 each!(v => {
-                    mac[v] = blocks!(kept[0].0, v);
-                    text[v] = blocks!(kept[1].0, v);
+                    if !is_even {
+                        mac[v] = blocks!(kept_blocks[0].0, v);
+                        text[v] = blocks!(kept_blocks[1].0, v);
+                    }
                     counter[v] = $xor(state.start[v], blocks!(tail_counter.0, v));
                 });
                 rounds!(both);
@@ -539,7 +559,7 @@ kernel!(
     /// AES-NI: four packets at a time.
     AesNi, "aes,ssse3,sse4.1,avx", __m128i, 1, xmm_reg, "x",
     gather gather_one, scatter scatter_one, load _mm_loadu_si128, store _mm_storeu_si128, set _mm_set1_epi32,
-    add _mm_add_epi32, xor _mm_xor_si128, and _mm_and_si128, or _mm_or_si128, last _mm_aesenclast_si128,
+    add _mm_add_epi32, xor _mm_xor_si128, and _mm_and_si128, or _mm_or_si128, encrypt _mm_aesenc_si128, last _mm_aesenclast_si128,
     shuffle _mm_shuffle_epi8, shift _mm_bslli_si128
 );
 
@@ -547,6 +567,6 @@ kernel!(
     /// VAES on 256-bit registers: eight packets at a time.
     Vaes256, "vaes,avx2,aes", __m256i, 2, ymm_reg, "y",
     gather gather_two, scatter scatter_two, load _mm256_loadu_si256, store _mm256_storeu_si256, set _mm256_set1_epi32,
-    add _mm256_add_epi32, xor _mm256_xor_si256, and _mm256_and_si256, or _mm256_or_si256,
+    add _mm256_add_epi32, xor _mm256_xor_si256, and _mm256_and_si256, or _mm256_or_si256, encrypt _mm256_aesenc_epi128,
     last _mm256_aesenclast_epi128, shuffle _mm256_shuffle_epi8, shift _mm256_bslli_epi128
 );
