@@ -382,9 +382,10 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         if self.buffer.len() > MAX_MPDU_LENGTH || !is_plain::<{ MAC_HEADER }>(mpdu) {
             return None;
         }
-        let (header, length) = (mpdu.as_ptr(), mpdu.len().wrapping_sub(MAC_HEADER));
+        let length = mpdu.len().wrapping_sub(MAC_HEADER);
         self.result = Ok(());
         let new_header = self.buffer.as_mut_ptr();
+        let header = new_header.wrapping_add(HEADER_LENGTH).cast_const();
         let body = new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
         let (number, seals) = (self.packet_number, Some(self.key_id));
         let plain = Plain { header, new_header, input: body, output: body, length, number, seals };
@@ -461,8 +462,9 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
         let number = protected_by(self.buffer)?;
         let opened = self.buffer.len().wrapping_sub(HEADER_LENGTH + MIC);
         self.result = Ok(Opened { length: opened, packet_number: number });
-        let body = self.buffer.as_mut_ptr().wrapping_add(MAC_HEADER + HEADER_LENGTH);
-        let (header, new_header) = (self.buffer.as_ptr(), core::ptr::null_mut());
+        let start = self.buffer.as_mut_ptr();
+        let body = start.wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        let (header, new_header) = (start.cast_const(), core::ptr::null_mut());
         let length = opened.wrapping_sub(MAC_HEADER);
         let plain = Plain { header, new_header, input: body, output: body, length, number, seals: None };
         x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
