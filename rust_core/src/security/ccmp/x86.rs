@@ -100,6 +100,15 @@ struct State<V, const LANES: usize> {
     output: [*mut u8; LANES],
 }
 
+/// For all that LLVM knows the keys are others from here on: it reads them again, and does not keep them on the stack, which
+/// nobody wipes.
+macro_rules! written {
+    ($keys:ident) => {
+        // SAFETY: does nothing.
+        unsafe { asm!("/* {0} */", in(reg) $keys.as_mut_ptr(), options(nostack, preserves_flags)) }
+    };
+}
+
 macro_rules! kernel {
     (
         $(#[$doc:meta])* $name:ident, $features:literal, $vector:ty, $width:literal, $class:ident, $octets:literal,
@@ -274,6 +283,7 @@ macro_rules! kernel {
                     }};
                 }
                 // A round of AES goes along with each round key: the schedule is a chain, and leaves time for it.
+                written!(keys);
                 let mut before = keys[0];
                 let mut expanded = keys[if ROUNDS == 10 { 0 } else { 1 }];
                 if ROUNDS == 14 {
@@ -303,12 +313,15 @@ macro_rules! kernel {
                     });
                     round += 1;
                 }
+                written!(keys);
                 each!(v => keys[ROUNDS + 1][v] = $xor(keys[ROUNDS][v], keys[0][v]));
+                written!(keys);
 
                 // One round of all MAC and counter chains; the round keys stand in memory.
                 macro_rules! both {
                     ($round:literal) => {
-                        // SAFETY: reads the round keys.
+                        // SAFETY: reads the round keys. LLVM is not told that it only reads: it would keep some of them
+                        // on the stack, which nobody wipes.
                         unsafe {
                             asm!(
                                 concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * 4 * ", $round, "]"),
@@ -323,12 +336,12 @@ macro_rules! kernel {
                                 concat!("vmovdqu {k:", $octets, "}, [{p} + {w} * (4 * ", $round, " + 3)]"),
                                 concat!("vaesenc {m3:", $octets, "}, {m3:", $octets, "}, {k:", $octets, "}"),
                                 concat!("vaesenc {c3:", $octets, "}, {c3:", $octets, "}, {k:", $octets, "}"),
-                                p = in(reg) state.keys.as_ptr(), w = const $width * BLOCK, k = out($class) _,
+                                p = in(reg) state.keys.as_mut_ptr(), w = const $width * BLOCK, k = out($class) _,
                                 m0 = inout($class) mac[0], m1 = inout($class) mac[1],
                                 m2 = inout($class) mac[2], m3 = inout($class) mac[3],
                                 c0 = inout($class) counter[0], c1 = inout($class) counter[1],
                                 c2 = inout($class) counter[2], c3 = inout($class) counter[3],
-                                options(nostack, readonly, preserves_flags)
+                                options(nostack, preserves_flags)
                             );
                         }
                     };
