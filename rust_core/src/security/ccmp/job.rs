@@ -4,19 +4,19 @@
 //! the kernel does the body; where it opened one, [`is_right`] compares the message integrity code, and [`Job::done`] or
 //! [`Job::failed`] ends the job. Out of place or in place differs in the first and last step only.
 
-#![expect(clippy::inline_always, reason = "a packet that is returned by memory waits for its own stores: 9 ns of 27")]
+#![expect(clippy::inline_always, reason = "what is returned by memory waits for its own stores: 9 ns of 27")]
 
 use core::hint::black_box;
 
 use ccm::aead::inout::InOutBuf;
 use zeroize::Zeroize;
 
-use super::layout::{Block, Layout, LayoutError, MacHeader, PROTECTED};
+use super::layout::{Block, Layout, LayoutError, PROTECTED};
 use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH, OpenError, Opened, SealError};
 #[cfg(target_arch = "x86_64")]
 use super::{
     kernel::Lanes,
-    x86_plain::{self, MAC_HEADER, Plain},
+    x86_plain::{self, MAC_HEADER, Plain, is_plain, is_plain_protected, protected_by},
 };
 use crate::ids::{KeyId, PacketNumber};
 use crate::prefetch::{prefetch, prefetch_at};
@@ -121,9 +121,9 @@ pub(super) trait Job<'k> {
     /// the cache.
     fn fetch(&self);
 
-    /// Checks the frame, gives away what a kernel needs and writes the headers; `None` where it fails, and then the job
-    /// says so. Else it says what will be once the body is done. `mic_length` is that of the key.
-    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()>;
+    /// Checks the frame, says what a kernel needs and writes the headers; `None` where it fails, and then the job says so.
+    /// Else it says what will be once the body is done.
+    fn prepare_with(&mut self, layout: &Layout) -> Option<Packet>;
 
     /// Where the packet is plain and passes, puts it into a lane, as the packet of that index, and says what will be once it
     /// is done. Its codes have `MIC` octets.
@@ -138,14 +138,10 @@ pub(super) trait Job<'k> {
     /// The frame has no layout.
     fn refuse(&mut self, error: LayoutError);
 
-    /// The same for any header and key.
+    /// As [`prepare_with`](Self::prepare_with), where the frame has a layout.
     fn prepare(&mut self) -> Option<Packet> {
         match Layout::of(self.mpdu()) {
-            Ok(layout) => {
-                let mut packet = None;
-                self.prepare_with(&layout, self.key().mic_length(), |given| packet = Some(given))?;
-                packet
-            }
+            Ok(layout) => self.prepare_with(&layout),
             Err(error) => {
                 self.refuse(error);
                 None
@@ -196,20 +192,13 @@ impl<'k> Job<'k> for SealJob<'k> {
     ) -> Option<()> {
         let length = self.mpdu.len();
         let sealed = length.wrapping_add(HEADER_LENGTH + MIC);
-        if !is_plain::<{ MAC_HEADER }>(self.mpdu) || sealed > MAX_MPDU_LENGTH || sealed > self.out.len() {
+        if !is_plain(self.mpdu) || sealed > MAX_MPDU_LENGTH || sealed > self.out.len() {
             return None;
         }
         self.result = Ok(sealed);
         let (header, new_header) = (self.mpdu.as_ptr(), self.out.as_mut_ptr());
-        let plain = Plain {
-            header,
-            new_header,
-            input: header.wrapping_add(MAC_HEADER),
-            output: new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH),
-            length: length.wrapping_sub(MAC_HEADER),
-            number: self.packet_number,
-            seals: Some(self.key_id),
-        };
+        let length = length.wrapping_sub(MAC_HEADER);
+        let plain = Plain::to_seal(header, new_header, length, self.packet_number, self.key_id);
         x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
         Some(())
     }
@@ -219,7 +208,8 @@ impl<'k> Job<'k> for SealJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+    fn prepare_with(&mut self, header: &Layout) -> Option<Packet> {
+        let mic_length = self.key.mic_length();
         let start = header.length();
         let length = self.mpdu.len().checked_sub(start)?;
         let overhead = HEADER_LENGTH + mic_length;
@@ -234,11 +224,11 @@ impl<'k> Job<'k> for SealJob<'k> {
         };
         let output = out.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
         let input = self.mpdu.as_ptr().wrapping_add(start);
-        give(packet(self.key, header, (self.packet_number, mic_length), (input, output, length)));
+        let packet = packet(self.key, header, (self.packet_number, mic_length), (input, output, length));
         header.emit(true, self.mpdu, out);
         *out.get_mut(start..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
         self.result = Ok(sealed);
-        Some(())
+        Some(packet)
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -291,15 +281,7 @@ impl<'k> Job<'k> for OpenJob<'k> {
         let number = protected_by(self.mpdu)?;
         self.result = Ok(Opened { length: opened, packet_number: number });
         let (header, new_header) = (self.mpdu.as_ptr(), self.out.as_mut_ptr());
-        let plain = Plain {
-            header,
-            new_header,
-            input: header.wrapping_add(MAC_HEADER + HEADER_LENGTH),
-            output: new_header.wrapping_add(MAC_HEADER),
-            length: opened.wrapping_sub(MAC_HEADER),
-            number,
-            seals: None,
-        };
+        let plain = Plain::to_open(header, new_header, opened.wrapping_sub(MAC_HEADER), number);
         x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
         Some(())
     }
@@ -309,7 +291,8 @@ impl<'k> Job<'k> for OpenJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+    fn prepare_with(&mut self, header: &Layout) -> Option<Packet> {
+        let mic_length = self.key.mic_length();
         match open_headers(mic_length, self.mpdu, header) {
             Ok((number, length)) => {
                 let start = header.length();
@@ -319,10 +302,10 @@ impl<'k> Job<'k> for OpenJob<'k> {
                 }
                 let input = self.mpdu.as_ptr().wrapping_add(start + HEADER_LENGTH);
                 let output = self.out.as_mut_ptr().wrapping_add(start);
-                give(packet(self.key, header, (number, mic_length), (input, output, length)));
+                let packet = packet(self.key, header, (number, mic_length), (input, output, length));
                 header.emit(false, self.mpdu, self.out);
                 self.result = Ok(Opened { length: start + length, packet_number: number });
-                Some(())
+                Some(packet)
             }
             Err(error) => {
                 self.result = Err(error);
@@ -379,16 +362,14 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         index: u32,
     ) -> Option<()> {
         let mpdu = self.buffer.get(HEADER_LENGTH..self.buffer.len().wrapping_sub(MIC))?;
-        if self.buffer.len() > MAX_MPDU_LENGTH || !is_plain::<{ MAC_HEADER }>(mpdu) {
+        if self.buffer.len() > MAX_MPDU_LENGTH || !is_plain(mpdu) {
             return None;
         }
         let length = mpdu.len().wrapping_sub(MAC_HEADER);
         self.result = Ok(());
         let new_header = self.buffer.as_mut_ptr();
         let header = new_header.wrapping_add(HEADER_LENGTH).cast_const();
-        let body = new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
-        let (number, seals) = (self.packet_number, Some(self.key_id));
-        let plain = Plain { header, new_header, input: body, output: body, length, number, seals };
+        let plain = Plain::to_seal(header, new_header, length, self.packet_number, self.key_id);
         x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
         Some(())
     }
@@ -399,7 +380,8 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+    fn prepare_with(&mut self, header: &Layout) -> Option<Packet> {
+        let mic_length = self.key.mic_length();
         let start = header.length();
         let length = self.buffer.len().checked_sub(start + HEADER_LENGTH + mic_length)?;
         if self.buffer.len() > MAX_MPDU_LENGTH {
@@ -410,9 +392,9 @@ impl<'k> Job<'k> for SealInPlaceJob<'k> {
         set_protected(self.buffer, true);
         *self.buffer.get_mut(start..)?.first_chunk_mut()? = CcmpHeader::emit(self.packet_number, self.key_id);
         let body = self.buffer.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
-        give(packet(self.key, header, (self.packet_number, mic_length), (body, body, length)));
+        let packet = packet(self.key, header, (self.packet_number, mic_length), (body, body, length));
         self.result = Ok(());
-        Some(())
+        Some(packet)
     }
 
     fn body(&mut self, length: usize) -> Option<InOutBuf<'_, '_, u8>> {
@@ -462,11 +444,7 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
         let number = protected_by(self.buffer)?;
         let opened = self.buffer.len().wrapping_sub(HEADER_LENGTH + MIC);
         self.result = Ok(Opened { length: opened, packet_number: number });
-        let start = self.buffer.as_mut_ptr();
-        let body = start.wrapping_add(MAC_HEADER + HEADER_LENGTH);
-        let (header, new_header) = (start.cast_const(), core::ptr::null_mut());
-        let length = opened.wrapping_sub(MAC_HEADER);
-        let plain = Plain { header, new_header, input: body, output: body, length, number, seals: None };
+        let plain = Plain::to_open_in_place(self.buffer.as_mut_ptr(), opened.wrapping_sub(MAC_HEADER), number);
         x86_plain::put::<N, MIC>(lanes, lane, index, self.key, &plain);
         Some(())
     }
@@ -476,14 +454,15 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     }
 
     #[inline(always)]
-    fn prepare_with(&mut self, header: &impl MacHeader, mic_length: usize, give: impl FnOnce(Packet)) -> Option<()> {
+    fn prepare_with(&mut self, header: &Layout) -> Option<Packet> {
+        let mic_length = self.key.mic_length();
         match open_headers(mic_length, self.buffer, header) {
             Ok((number, length)) => {
                 let start = header.length();
                 self.result = Ok(Opened { length: start + length, packet_number: number });
                 let body = self.buffer.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
-                give(packet(self.key, header, (number, mic_length), (body, body, length)));
-                Some(())
+                let packet = packet(self.key, header, (number, mic_length), (body, body, length));
+                Some(packet)
             }
             Err(error) => {
                 self.result = Err(error);
@@ -511,37 +490,6 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
     fn failed(&mut self, length: usize) {
         wipe(self, length);
         self.result = Err(OpenError::MicFailed);
-    }
-}
-
-/// Is it a plain frame of more than `EMPTY` octets?
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn is_plain<const EMPTY: usize>(mpdu: &[u8]) -> bool {
-    match mpdu.first_chunk() {
-        Some(control) => mpdu.len() > EMPTY && x86_plain::is_plain(u16::from_le_bytes(*control)),
-        None => false,
-    }
-}
-
-/// Is it a plain frame with a body and a code of `MIC` octets?
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn is_plain_protected<const MIC: usize>(mpdu: &[u8]) -> bool {
-    mpdu.len() > MAC_HEADER + HEADER_LENGTH + MIC && mpdu.len() <= MAX_MPDU_LENGTH && is_plain::<{ MAC_HEADER }>(mpdu)
-}
-
-/// The packet number of a plain frame that is protected by CCMP.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn protected_by(mpdu: &[u8]) -> Option<PacketNumber> {
-    let ccmp = mpdu.get(MAC_HEADER..)?.first_chunk()?;
-    if mpdu.get(1)? & PROTECTED == 0 {
-        return None;
-    }
-    match CcmpHeader::parse(*ccmp) {
-        Ok((number, _)) => Some(number),
-        Err(_) => None,
     }
 }
 
@@ -587,7 +535,7 @@ pub(super) fn words(octets: &[u8; 16]) -> [u64; 2] {
 #[inline(always)]
 fn packet(
     key: &CcmpKey,
-    header: &impl MacHeader,
+    header: &Layout,
     (number, mic_length): (PacketNumber, usize),
     (input, output, length): (*const u8, *mut u8, usize),
 ) -> Packet {
@@ -598,7 +546,7 @@ fn packet(
 
 /// Checks a protected MPDU; its packet number, and the length of the body.
 #[inline(always)]
-fn open_headers(mic_length: usize, mpdu: &[u8], header: &impl MacHeader) -> Result<(PacketNumber, usize), OpenError> {
+fn open_headers(mic_length: usize, mpdu: &[u8], header: &Layout) -> Result<(PacketNumber, usize), OpenError> {
     if !header.is_protected() {
         return Err(OpenError::NotProtected);
     }

@@ -119,48 +119,21 @@ impl Layout {
         }
     }
 
-    /// Which replay counter the frame is measured by.
-    pub(super) fn replay_class(&self) -> ReplayClass {
-        match self.words[0] & TYPE_DATA {
-            0 => ReplayClass::Management,
-            _ => ReplayClass::Priority(Tid::from_low_bits(self.nonce_flags.to_le_bytes()[0])),
-        }
-    }
-}
-
-/// What CCMP needs of a MAC header.
-pub(super) trait MacHeader {
     /// Octets, QoS Control and HT Control included.
-    fn length(&self) -> usize;
-
-    /// The Protected Frame bit.
-    fn is_protected(&self) -> bool;
-
-    /// Copies the header of `mpdu` to the start of `out`, with that Protected Frame bit; nothing where there is no room.
-    fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]);
-
-    /// B1 and B2 (RFC 3610 2.2) of the additional authentication data (IEEE 802.11-2020 12.5.3.3.3): its length, the
-    /// AAD, zeros. HT Control is no part of it, and of the first octet of QoS Control these bits.
-    fn aad(&self, qos_mask: u8) -> [Block; 2];
-
-    /// B0 (RFC 3610 2.2) for a code of `mic_length` octets: flags, nonce, length of the body. The nonce (IEEE
-    /// 802.11-2020 12.5.3.3.4) is its octets 1 to 13.
-    fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block;
-}
-
-impl MacHeader for Layout {
     #[inline(always)]
-    fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.header_length
     }
 
+    /// The Protected Frame bit.
     #[inline(always)]
-    fn is_protected(&self) -> bool {
+    pub(super) fn is_protected(&self) -> bool {
         self.words[0] & PROTECTED_BIT != 0
     }
 
+    /// Copies the header of `mpdu` to the start of `out`, with that Protected Frame bit; nothing where there is no room.
     #[inline(always)]
-    fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]) {
+    pub(super) fn emit(&self, is_protected: bool, mpdu: &[u8], out: &mut [u8]) {
         let (Some(from), Some(to)) = (mpdu.get(..self.header_length), out.get_mut(..self.header_length)) else {
             return;
         };
@@ -170,8 +143,10 @@ impl MacHeader for Layout {
         }
     }
 
+    /// B1 and B2 (RFC 3610 2.2) of the additional authentication data (IEEE 802.11-2020 12.5.3.3.3): its length, the
+    /// AAD, zeros. HT Control is no part of it, and of the first octet of QoS Control these bits.
     #[inline(always)]
-    fn aad(&self, qos_mask: u8) -> [Block; 2] {
+    pub(super) fn aad(&self, qos_mask: u8) -> [Block; 2] {
         let [start, addresses, end] = self.words;
         let qos = self.qos & u64::from(qos_mask);
         [
@@ -180,9 +155,19 @@ impl MacHeader for Layout {
         ]
     }
 
+    /// B0 (RFC 3610 2.2) for a code of `mic_length` octets: flags, nonce, length of the body. The nonce (IEEE
+    /// 802.11-2020 12.5.3.3.4) is its octets 1 to 13.
     #[inline(always)]
-    fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
+    pub(super) fn first_block(&self, number: PacketNumber, mic_length: usize, body_length: u16) -> Block {
         first_block(self.words[1], self.nonce_flags, number, mic_length, body_length)
+    }
+
+    /// Which replay counter the frame is measured by.
+    pub(super) fn replay_class(&self) -> ReplayClass {
+        match self.words[0] & TYPE_DATA {
+            0 => ReplayClass::Management,
+            _ => ReplayClass::Priority(Tid::from_low_bits(self.nonce_flags.to_le_bytes()[0])),
+        }
     }
 }
 

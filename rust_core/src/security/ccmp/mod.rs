@@ -14,6 +14,9 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
+#[macro_use]
+mod x86_512_rounds;
+#[cfg(target_arch = "x86_64")]
 mod x86_512;
 #[cfg(target_arch = "x86_64")]
 mod x86_limit;
@@ -28,7 +31,7 @@ use zeroize::Zeroizing;
 
 pub use self::job::{OpenInPlaceJob, OpenJob, SealInPlaceJob, SealJob};
 pub use self::kernel::Backend;
-use self::layout::{Layout, LayoutError, MacHeader};
+use self::layout::{Layout, LayoutError};
 use self::portable::Schedule;
 #[cfg(target_arch = "x86_64")]
 pub use self::x86_limit::aes_rounds;

@@ -16,7 +16,7 @@ use core::arch::x86_64::{
 
 use super::kernel::Lanes;
 use super::layout::{AMSDU_PRESENT, PROTECTED, TID};
-use super::{CcmpHeader, CcmpKey, HEADER_LENGTH};
+use super::{CcmpHeader, CcmpKey, HEADER_LENGTH, MAX_MPDU_LENGTH};
 use crate::ids::{KeyId, PacketNumber};
 
 /// Octets of such a packet's MAC header.
@@ -26,16 +26,56 @@ pub(super) const MAC_HEADER: usize = 26;
 #[derive(Clone, Copy)]
 pub(super) struct Plain {
     /// [`MAC_HEADER`] octets.
-    pub(super) header: *const u8,
+    header: *const u8,
     /// Where the header goes, if it goes anywhere yet; behind it there is room for the CCMP header where `seals` says so.
-    pub(super) new_header: *mut u8,
-    pub(super) input: *const u8,
-    pub(super) output: *mut u8,
+    new_header: *mut u8,
+    input: *const u8,
+    output: *mut u8,
     /// Octets of the body, at least one.
-    pub(super) length: usize,
-    pub(super) number: PacketNumber,
+    length: usize,
+    number: PacketNumber,
     /// The identifier of the key that seals.
-    pub(super) seals: Option<KeyId>,
+    seals: Option<KeyId>,
+}
+
+impl Plain {
+    /// A packet that is to be sealed: out of place, or to where the header moves by the length of the CCMP header.
+    #[inline(always)]
+    pub(super) const fn to_seal(
+        header: *const u8,
+        new_header: *mut u8,
+        length: usize,
+        number: PacketNumber,
+        key_id: KeyId,
+    ) -> Self {
+        let input = header.wrapping_add(MAC_HEADER);
+        let output = new_header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        Self { header, new_header, input, output, length, number, seals: Some(key_id) }
+    }
+
+    /// A packet that is to be opened: out of place.
+    #[inline(always)]
+    pub(super) const fn to_open(header: *const u8, new_header: *mut u8, length: usize, number: PacketNumber) -> Self {
+        let input = header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        let output = new_header.wrapping_add(MAC_HEADER);
+        Self { header, new_header, input, output, length, number, seals: None }
+    }
+
+    /// A packet that is to be opened in its place: its header moves when that is done.
+    #[inline(always)]
+    pub(super) const fn to_open_in_place(header: *mut u8, length: usize, number: PacketNumber) -> Self {
+        let output = header.wrapping_add(MAC_HEADER + HEADER_LENGTH);
+        let new_header = core::ptr::null_mut();
+        Self {
+            header: header.cast_const(),
+            new_header,
+            input: output.cast_const(),
+            output,
+            length,
+            number,
+            seals: None,
+        }
+    }
 }
 
 #[repr(C, align(16))]
@@ -69,10 +109,35 @@ const fn flags(flags: u8) -> Octets {
     Octets([flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
-/// Is it QoS data of protocol version 0 with three addresses, without HT Control? `control` is its Frame Control field.
+/// Is it QoS data of protocol version 0 with three addresses, without HT Control, and with a body?
 #[inline(always)]
-pub(super) const fn is_plain(control: u16) -> bool {
-    control & 0x808f == 0x0088 && control & 0x0300 != 0x0300
+pub(super) fn is_plain(mpdu: &[u8]) -> bool {
+    match mpdu.first_chunk() {
+        Some(control) => {
+            let control = u16::from_le_bytes(*control);
+            mpdu.len() > MAC_HEADER && control & 0x808f == 0x0088 && control & 0x0300 != 0x0300
+        }
+        None => false,
+    }
+}
+
+/// The same, with a body besides the CCMP header and a code of `MIC` octets, and not too long.
+#[inline(always)]
+pub(super) fn is_plain_protected<const MIC: usize>(mpdu: &[u8]) -> bool {
+    mpdu.len() > MAC_HEADER + HEADER_LENGTH + MIC && mpdu.len() <= MAX_MPDU_LENGTH && is_plain(mpdu)
+}
+
+/// The packet number of such a frame that is protected by CCMP.
+#[inline(always)]
+pub(super) fn protected_by(mpdu: &[u8]) -> Option<PacketNumber> {
+    let ccmp = mpdu.get(MAC_HEADER..)?.first_chunk()?;
+    if mpdu.get(1)? & PROTECTED == 0 {
+        return None;
+    }
+    match CcmpHeader::parse(*ccmp) {
+        Ok((number, _)) => Some(number),
+        Err(_) => None,
+    }
 }
 
 /// Puts a packet into a lane, if there is that lane, and writes its headers. On behalf of a kernel of this processor.
@@ -122,5 +187,47 @@ pub(super) fn put<const N: usize, const MIC: usize>(
         _mm_storeu_si128(plain.new_header.wrapping_add(MAC_HEADER - 16).cast(), rest);
         let ccmp: [u8; HEADER_LENGTH] = CcmpHeader::emit(plain.number, key_id);
         plain.new_header.wrapping_add(MAC_HEADER).cast::<[u8; HEADER_LENGTH]>().write_unaligned(ccmp);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::SealError;
+    use super::super::job::{Job, SealJob};
+    use super::super::kernel::Backend;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_packet_is_prepared_as_by_its_layout(
+            mut mpdu in prop::collection::vec(any::<u8>(), 20..200),
+            control in any::<u16>(),
+            key in any::<[u8; 16]>(),
+            spp in any::<bool>(),
+            number in 1..1_u64 << 48,
+            key_id in 0..4_u8,
+        ) {
+            prop_assume!(Backend::AesNi.is_available());
+            mpdu[..2].copy_from_slice(&(control & 0x7f70 | 0x0088).to_le_bytes());
+            let key = CcmpKey::from(&key).with_spp_amsdu(spp);
+            let (packet_number, key_id) = (PacketNumber::from_low_bits(number), KeyId::from_low_bits(key_id));
+            let (mut out, mut other_out) = (vec![0; mpdu.len() + 16], vec![0; mpdu.len() + 16]);
+            let result = Err(SealError::NoRoom);
+            let mut lanes = Lanes::<8>::NEW;
+            let mut job = SealJob { key: &key, packet_number, key_id, mpdu: &mpdu, out: &mut out, result };
+            let is_plain = job.put_plain::<8, 8>(&mut lanes, 3, 9).is_some();
+            prop_assert_eq!(is_plain, mpdu.len() > MAC_HEADER && control & 0x0300 != 0x0300);
+            if is_plain {
+                let length = job.result;
+                let mut job = SealJob { key: &key, packet_number, key_id, mpdu: &mpdu, out: &mut other_out, result };
+                let packet = job.prepare().expect("prepared");
+                prop_assert_eq!((lanes.first[3], lanes.aad[0][3], lanes.aad[1][3]), (packet.first, packet.aad[0], packet.aad[1]));
+                prop_assert_eq!((lanes.key[3], lanes.input[3], lanes.length[3]), (packet.key, packet.input, packet.length));
+                prop_assert_eq!((length, lanes.index[3]), (job.result, 9));
+                prop_assert_eq!(&out, &other_out);
+            }
+        }
     }
 }
