@@ -145,3 +145,10 @@ def test_figures_that_spread_past_the_limit_say_nothing() -> None:
         "regressed, if figures that spread by 20% can say so",
     )
     assert judge(replace(effect, spread=0.05), better="lower", limit=0.1)[0] is Verdict.REGRESSED
+
+
+def test_a_change_that_dwarfs_the_spread_is_one() -> None:
+    slower = Effect(ratio=1000.0, low=600.0, high=1500.0, quiet=900.0, slices=30, spread=0.5)
+    assert judge(slower, better="lower", limit=0.1) == (Verdict.REGRESSED, "")
+    faster = Effect(ratio=1e-3, low=6e-4, high=1.5e-3, quiet=9e-4, slices=30, spread=0.5)
+    assert judge(faster, better="lower", limit=0.1) == (Verdict.IMPROVED, "")

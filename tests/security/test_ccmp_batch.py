@@ -63,6 +63,15 @@ def test_results_are_views_and_arguments_may_be_read_only() -> None:
     assert not np.shares_memory(result.frames.data, data)
 
 
+def test_long_results_use_memory_again_after_short_ones() -> None:
+    """What waits for use must not be short buffers alone, of sizes that nobody asks for any more."""
+    for size in range(1000, 1200, 20):
+        polyradio.ccmp_seal_batch(batch_of([bytes(size)] * 10), KEY, numbers(10))
+    long = batch_of([bytes(1500)] * 100)
+    places = {polyradio.ccmp_seal_batch(long, KEY, numbers(100)).frames.data.ctypes.data for _ in range(20)}
+    assert len(places) == 1
+
+
 def test_a_result_keeps_its_octets_while_others_come_and_go() -> None:
     """The memory of results is used again: never of one that somebody still holds, and nothing of it shows."""
     plain = [batch_of([bytes([number]) * (40 * number)] * 100) for number in (30, 3, 30, 29, 30)]

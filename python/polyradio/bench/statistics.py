@@ -12,7 +12,7 @@ A machine that does other work is slow in bursts, drifts with its clock, and has
   puts the shift between them into the interval.
 
 A result whose slices spread by more than the limit, as those of two threads do beside another busy process, says
-nothing about a change of that size, however its medians fell.
+nothing about a change of that size, however its medians fell; unless the change dwarfs the spread.
 
 One comparison judges many results, and an interval of 95 % alone would be wrong on one in twenty. The verdict needs the
 whole interval past the limit, so a false alarm takes an error of the limit plus half the interval.
@@ -39,6 +39,8 @@ RUN_SHIFT = 0.02
 """How far two runs of the same code are apart, as a share, where a side has no second run to show it."""
 QUIET = 0.1
 """The share of slices that counts as the quietest ones."""
+DWARFED = 20
+"""A change that is so many times the spread is one, however wide that is."""
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +129,8 @@ def judge(effect: Effect, *, better: Better, limit: float) -> tuple[Verdict, str
         verdict, agrees = Verdict.SAME, least <= effect.quiet <= most
     else:
         return Verdict.INCONCLUSIVE, "the interval reaches over the limit"
-    if verdict is not Verdict.SAME and effect.spread > limit:
+    change = max(effect.ratio, 1 / effect.ratio) - 1
+    if verdict is not Verdict.SAME and effect.spread > limit and change < DWARFED * effect.spread:
         return Verdict.INCONCLUSIVE, f"{verdict}, if figures that spread by {effect.spread:.0%} can say so"
     if not agrees:
         return Verdict.INCONCLUSIVE, f"{verdict} by the median, not by the quietest slices"

@@ -7,8 +7,8 @@
 //!
 //! Whether an address is somebody's cannot be foretold where strangers' frames are heard too, so nothing branches on it:
 //! a bulk look-up compares all of a block with their own buckets, and then looks again at those that were not found.
-//! 2.0 to 2.5 ns an address for 16 to 65,535 entries, and 2.5 to 3.5 ns where every other frame is a stranger's, which
-//! costs a hash map 6.6 to 7.9 ns (AMD Zen 5, `cargo bench --bench lookup`).
+//! 2.1 to 2.9 ns an address for 16 to 65,535 entries, and 3.2 to 4.2 ns where every other frame is a stranger's, which
+//! costs a hash map 7.0 to 8.8 ns (AMD Zen 4, `cargo bench --bench lookup`).
 //!
 //! Nobody can make it slow by his choice of addresses: where an entry gets further than [`LIMIT`] buckets away, all
 //! are placed anew by another multiplier, which is drawn from the former one and the address. Multiplying by a random

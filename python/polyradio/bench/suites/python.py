@@ -35,7 +35,10 @@ def cases(plan: Plan) -> Iterator[Case]:
             yield _case(plan, name, parameters, partial(Batches, direction, size, plan.seed), limit=rust)
         for direction in ("seal", "open"):
             name = f"python/ccmp_{direction}_batch/{size}"
-            rust = ("the same in Rust", partial(_core.Workload.ccmp_batch, direction, size, batch=BATCH, seed=plan.seed))
+            rust = (
+                "the same in Rust",
+                partial(_core.Workload.ccmp_batch, direction, size, batch=BATCH, seed=plan.seed),
+            )
             parameters = {"octets": size, "keys": BATCH, "batch": BATCH}
             peer = (NAME, partial(AesCcm, direction, size, _AAD_LENGTH))
             yield _case(plan, name, parameters, partial(Keyed, direction, size, plan.seed), limit=rust, peer=peer)

@@ -6,7 +6,9 @@
 //!    go out is known.
 //! 3. Each part: where its frames lie in the result, their VMs, their verdicts so far; then the cipher. Parts and not
 //!    shards, for what lies side by side in memory is best written by one thread.
-//! 4. Each shard: what comes after the cipher; what fails only here is put on a list.
+//! 4. Each shard: what comes after the cipher, by its own tickets and by what the parts say of each frame in an octet or
+//!    two: a cache line that another thread wrote costs as much as the rest of a frame's way. What fails only here is put
+//!    on a list.
 //! 5. Frames on such lists are taken out of the result; rarely.
 //!
 //! All frames of a row are one shard's, in their order, and nothing else is changed: the result does not depend on how

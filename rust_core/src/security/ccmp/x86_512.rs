@@ -6,11 +6,13 @@
 //! chains of one vector's four blocks run, the MAC chains of all four vectors do one block of the 64 octets before:
 //! both need the same round keys, opening and sealing are alike, and the MAC of B0 and of the AAD hides behind the first
 //! counters. What the last 64 octets leave to the MACs is a chain that fills half of the AES units: it goes along with the
-//! key schedule of the next group, which is a chain too. The last octets of a lane are masked: nothing outside a packet is read or written, and no lane is parked.
+//! key schedule of the next group, which is a chain too. The last octets of a lane are masked: nothing outside a packet is
+//! read or written, and no lane is parked. Vectors whose lanes have all ended cost nothing any more.
 //!
 //! Measured on AMD Zen 5, an iteration (a block of sixteen lanes) takes 41 cycles of AES and 4 for the turning, which
 //! shares a unit with it. Each load of eight octets adds a third of a cycle: so the keys of two rounds stand in registers,
-//! a lane's pointer is loaded once, and where the code begins matters (up to a tenth).
+//! a lane's pointer is loaded once, and where the code begins matters (up to a tenth). On AMD Zen 4, which does half as much
+//! at once, an iteration takes 80 cycles, and a packet of 64 octets 39, where its AES takes 33.
 //!
 //! JUSTIFICATION for `unsafe`: see `x86`.
 
