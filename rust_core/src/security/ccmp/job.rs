@@ -1,8 +1,9 @@
 //! One packet of a batch: what is read, what is written, and what became of it.
 //!
 //! A job is done in three steps: [`Job::prepare`] checks the frame, writes the headers and says what a kernel needs;
-//! the kernel does the body; where it opened one, [`is_right`] compares the message integrity code, and [`Job::done`] or
-//! [`Job::failed`] ends the job. Out of place or in place differs in the first and last step only.
+//! the kernel does the body; where it opened one, the message integrity code is compared, by [`is_right`] where not all of
+//! a group are right, and [`Job::done`] or [`Job::failed`] ends the job. Out of place or in place differs in the first and
+//! last step only.
 
 #![expect(clippy::inline_always, reason = "what is returned by memory waits for its own stores: 9 ns of 27")]
 
@@ -461,8 +462,7 @@ impl<'k> Job<'k> for OpenInPlaceJob<'k> {
                 let start = header.length();
                 self.result = Ok(Opened { length: start + length, packet_number: number });
                 let body = self.buffer.as_mut_ptr().wrapping_add(start + HEADER_LENGTH);
-                let packet = packet(self.key, header, (number, mic_length), (body, body, length));
-                Some(packet)
+                Some(packet(self.key, header, (number, mic_length), (body, body, length)))
             }
             Err(error) => {
                 self.result = Err(error);

@@ -39,8 +39,11 @@ use super::layout::Block;
 /// Vectors that run together: four MAC chains and four counter chains fill latency times throughput.
 const VECTORS: usize = 4;
 const BLOCK: usize = 16;
-/// FIPS 197 5.2.
-pub(super) const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
+/// What goes into each round key (FIPS 197 5.2), for keys of 16 octets and of 32.
+pub(super) static SCHEDULE: [[i32; 15]; 2] = [
+    [0, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36, 0, 0, 0, 0],
+    [0, 0, 0x01, 0, 0x02, 0, 0x04, 0, 0x08, 0, 0x10, 0, 0x20, 0, 0x40],
+];
 /// Shuffles the last word of a block, rotated, into all four.
 pub(super) const ROTATED_LAST_WORD: i32 = 0x0c0f_0e0d;
 /// The same, not rotated.
@@ -113,8 +116,8 @@ macro_rules! kernel {
     (
         $(#[$doc:meta])* $name:ident, $features:literal, $vector:ty, $width:literal, $class:ident, $octets:literal,
         gather $gather:ident, scatter $scatter:ident, load $load:ident, store $store:ident, set $set:ident,
-        add $add:ident, xor $xor:ident, and $and:ident, or $or:ident, encrypt $encrypt:ident, last $last:ident, shuffle $shuffle:ident,
-        shift $shift:ident
+        add $add:ident, xor $xor:ident, and $and:ident, or $or:ident, encrypt $encrypt:ident, last $last:ident,
+        shuffle $shuffle:ident, shift $shift:ident
     ) => {
         $(#[$doc])*
         pub(super) struct $name<const ROUNDS: usize> {
@@ -138,7 +141,8 @@ macro_rules! kernel {
         }
 
         impl<const ROUNDS: usize, const MIC: usize> Kernel<{ VECTORS * $width }, MIC> for $name<ROUNDS> {
-                    fn run(
+            /// Ends at once what it begins.
+            fn run(
                 &mut self,
                 opens: bool,
                 _before: &mut Lanes<{ VECTORS * $width }>,
@@ -153,7 +157,12 @@ macro_rules! kernel {
         impl<const ROUNDS: usize> $name<ROUNDS> {
             /// Takes packets, in that order, through this kernel; those with keys of another length are put into
             /// `others`.
-            pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+            pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(
+                jobs: &mut [J],
+                order: &[u32],
+                others: &mut Vec<u32>,
+            ) {
+                const { assert!(MIC == mic_length(ROUNDS), "codes of 8 octets go with 10 rounds, of 16 with 14") };
                 // SAFETY: the processor has the instructions.
                 unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
             }
@@ -163,7 +172,12 @@ macro_rules! kernel {
             /// # Safety
             /// The processor has the instructions.
             #[target_feature(enable = $features)]
-            unsafe fn run_groups<'k, const MIC: usize, J: Job<'k>>(&mut self, jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+            unsafe fn run_groups<'k, const MIC: usize, J: Job<'k>>(
+                &mut self,
+                jobs: &mut [J],
+                order: &[u32],
+                others: &mut Vec<u32>,
+            ) {
                 batch::run_groups::<_, J, _, MIC>(self, jobs, order, others);
             }
 
@@ -294,12 +308,8 @@ macro_rules! kernel {
                 }
                 let mut round = if ROUNDS == 10 { 1 } else { 2 };
                 while round <= ROUNDS {
-                    let (shuffle, constant) = match ROUNDS {
-                        10 => (rotated, ROUND_CONSTANTS[round - 1]),
-                        _ if round % 2 == 0 => (rotated, ROUND_CONSTANTS[round / 2 - 1]),
-                        _ => (last_word, 0),
-                    };
-                    let constant = $set(constant);
+                    let shuffle = if ROUNDS == 10 || round % 2 == 0 { rotated } else { last_word };
+                    let constant = $set(SCHEDULE[usize::from(ROUNDS == 14)][round]);
                     each!(v => {
                         let word = $last($shuffle(expanded[v], shuffle), constant);
                         let key = $xor(fold!(before[v]), word);
@@ -498,6 +508,11 @@ pub(super) fn codes_are_right<const N: usize, const MIC: usize>(lanes: &Lanes<N>
         }
     }
     black_box(difference) == 0
+}
+
+/// Octets of the integrity codes that go with a key's rounds.
+pub(super) const fn mic_length(rounds: usize) -> usize {
+    if rounds == 10 { 8 } else { 16 }
 }
 
 /// Writes the integrity codes behind the bodies: 8 octets with 10 rounds, 16 with 14.

@@ -36,7 +36,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use super::batch;
 use super::job::Job;
 use super::kernel::{Kernel, Lanes};
-use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, put_mics};
+use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, SCHEDULE, mic_length, put_mics};
 
 const VECTORS: usize = 4;
 const LANES: usize = 16;
@@ -54,11 +54,6 @@ static AT_END: Words = {
 /// Octets of a body that are worked on at a time.
 const CHUNK: usize = 64;
 const BLOCK: usize = 16;
-/// What goes into each round key (FIPS 197 5.2), for keys of 16 octets and of 32.
-static SCHEDULE: [[i32; 15]; 2] = [
-    [0, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36, 0, 0, 0, 0],
-    [0, 0, 0x01, 0, 0x02, 0, 0x04, 0, 0x08, 0, 0x10, 0, 0x20, 0, 0x40],
-];
 
 /// A vector of each group of four lanes.
 type Vectors = [__m512i; VECTORS];
@@ -190,6 +185,7 @@ const LAST_CHUNK: u8 = 2;
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
     /// Takes packets, in that order, through this kernel; those with keys of another length are put into `others`.
     pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+        const { assert!(MIC == mic_length(ROUNDS), "codes of 8 octets go with 10 rounds, of 16 with 14") };
         // SAFETY: the processor has the instructions.
         unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
     }
@@ -386,88 +382,88 @@ impl<const ROUNDS: usize> Group<ROUNDS> {
                         mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*group).length, v, place - CHUNK + 16 * $s), next);
                     });
                 } else {
-                let mut counter = numbers;
-                each!(b => counter[b] = _mm512_xor_si512((*group).start[$s], counter[b]));
-                let old = mac;
-                match MAC {
-                    SECOND_AAD if $s > 0 => rounds!(counter_alone, ROUNDS, keys, $s, mac, counter),
-                    LAST_CHUNK => rounds_of_some!(ROUNDS, keys, $s, BLOCKS, ACTIVE, mac, counter),
-                    _ if MASKED => rounds!(both, ROUNDS, keys, $s, mac, counter),
-                    _ => {
-                        both!(keys, $s, 1, mac, counter);
-                        both!(keys, $s, 2, mac, counter);
-                        both!(keys, $s, 3, mac, counter);
-                        both!(keys, $s, 4, mac, counter);
-                        both!(keys, $s, 5, mac, counter);
-                        both!(keys, $s, 6, mac, counter);
-                        both!(keys, $s, 7, mac, counter);
-                        if ROUNDS == 14 {
-                            both!(keys, $s, 8, mac, counter);
-                            both!(keys, $s, 9, mac, counter);
-                            both!(keys, $s, 10, mac, counter);
-                            both!(keys, $s, 11, mac, counter);
+                    let mut counter = numbers;
+                    each!(b => counter[b] = _mm512_xor_si512((*group).start[$s], counter[b]));
+                    let old = mac;
+                    match MAC {
+                        SECOND_AAD if $s > 0 => rounds!(counter_alone, ROUNDS, keys, $s, mac, counter),
+                        LAST_CHUNK => rounds_of_some!(ROUNDS, keys, $s, BLOCKS, ACTIVE, mac, counter),
+                        _ if MASKED => rounds!(both, ROUNDS, keys, $s, mac, counter),
+                        _ => {
+                            both!(keys, $s, 1, mac, counter);
+                            both!(keys, $s, 2, mac, counter);
+                            both!(keys, $s, 3, mac, counter);
+                            both!(keys, $s, 4, mac, counter);
+                            both!(keys, $s, 5, mac, counter);
+                            both!(keys, $s, 6, mac, counter);
+                            both!(keys, $s, 7, mac, counter);
+                            if ROUNDS == 14 {
+                                both!(keys, $s, 8, mac, counter);
+                                both!(keys, $s, 9, mac, counter);
+                                both!(keys, $s, 10, mac, counter);
+                                both!(keys, $s, 11, mac, counter);
+                            }
+                            both_by_register!(before_last, $s, mac, counter);
+                            both_by_register!(last_but_one, $s, mac, counter);
                         }
-                        both_by_register!(before_last, $s, mac, counter);
-                        both_by_register!(last_but_one, $s, mac, counter);
                     }
-                }
-                let mut masks = [u64::MAX; 4];
-                let mut octets = [_mm512_setzero_si512(); 4];
-                let mut output = [unused.as_mut_ptr(); 4];
-                if MASKED {
-                    each!(lane => {
-                        let left = lanes.length[4 * $s + lane].saturating_sub(place);
-                        masks[lane] = mask(left);
-                        // Where all is masked the place may be nowhere, and a fault that is not taken takes long.
-                        let input = lanes.input[4 * $s + lane];
-                        let input = if left == 0 { unused.as_ptr() } else { input.wrapping_add(place) };
-                        if left > 0 {
-                            output[lane] = lanes.output[4 * $s + lane].wrapping_add(place);
+                    let mut masks = [u64::MAX; 4];
+                    let mut octets = [_mm512_setzero_si512(); 4];
+                    let mut output = [unused.as_mut_ptr(); 4];
+                    if MASKED {
+                        each!(lane => {
+                            let left = lanes.length[4 * $s + lane].saturating_sub(place);
+                            masks[lane] = mask(left);
+                            // Where all is masked the place may be nowhere, and a fault that is not taken takes long.
+                            let input = lanes.input[4 * $s + lane];
+                            let input = if left == 0 { unused.as_ptr() } else { input.wrapping_add(place) };
+                            if left > 0 {
+                                output[lane] = lanes.output[4 * $s + lane].wrapping_add(place);
+                            }
+                            octets[lane] = _mm512_maskz_loadu_epi8(masks[lane], input.cast());
+                        });
+                    } else {
+                        octets[0] = load::<{ 4 * $s }>(&lanes.input, place);
+                        octets[1] = load::<{ 4 * $s + 1 }>(&lanes.input, place);
+                        octets[2] = load::<{ 4 * $s + 2 }>(&lanes.input, place);
+                        octets[3] = load::<{ 4 * $s + 3 }>(&lanes.input, place);
+                    }
+                    let data = turn(octets);
+                    let mut result = data;
+                    each!(b => {
+                        result[b] = _mm512_aesenclast_epi128(counter[b], _mm512_xor_si512(data[b], (*group).keys[ROUNDS][$s]));
+                    });
+                    let mut out = turn(result);
+                    if MASKED {
+                        each!(lane => {
+                            _mm512_mask_storeu_epi8(output[lane].cast(), masks[lane], out[lane]);
+                            out[lane] = _mm512_maskz_mov_epi8(masks[lane], out[lane]);
+                        });
+                    } else {
+                        store::<{ 4 * $s }>(&lanes.output, place, out[0]);
+                        store::<{ 4 * $s + 1 }>(&lanes.output, place, out[1]);
+                        store::<{ 4 * $s + 2 }>(&lanes.output, place, out[2]);
+                        store::<{ 4 * $s + 3 }>(&lanes.output, place, out[3]);
+                    }
+                    let text = match (OPEN, MASKED) {
+                        (false, _) => data,
+                        (true, false) => result,
+                        (true, true) => turn(out),
+                    };
+                    let key = (*group).keys[ROUNDS + 1][$s];
+                    each!(b => (*group).text[chunk % 2][b][$s] = _mm512_xor_si512(text[b], key));
+                    each!(v => if v < ACTIVE {
+                        if MAC != SECOND_AAD {
+                            mac[v] = _mm512_aesenclast_epi128(mac[v], (*group).text[(chunk + 1) % 2][$s][v]);
+                        } else if $s == 0 {
+                            let aad = _mm512_load_si512(lanes.aad[1].as_ptr().add(4 * v).cast());
+                            mac[v] = _mm512_aesenclast_epi128(mac[v], _mm512_xor_si512((*group).keys[ROUNDS + 1][v], aad));
                         }
-                        octets[lane] = _mm512_maskz_loadu_epi8(masks[lane], input.cast());
+                        if MAC == LAST_CHUNK {
+                            let has_more = longer(&(*group).length, v, place - CHUNK + 16 * $s);
+                            mac[v] = _mm512_mask_mov_epi64(old[v], has_more, mac[v]);
+                        }
                     });
-                } else {
-                    octets[0] = load::<{ 4 * $s }>(&lanes.input, place);
-                    octets[1] = load::<{ 4 * $s + 1 }>(&lanes.input, place);
-                    octets[2] = load::<{ 4 * $s + 2 }>(&lanes.input, place);
-                    octets[3] = load::<{ 4 * $s + 3 }>(&lanes.input, place);
-                }
-                let data = turn(octets);
-                let mut result = data;
-                each!(b => {
-                    result[b] = _mm512_aesenclast_epi128(counter[b], _mm512_xor_si512(data[b], (*group).keys[ROUNDS][$s]));
-                });
-                let mut out = turn(result);
-                if MASKED {
-                    each!(lane => {
-                        _mm512_mask_storeu_epi8(output[lane].cast(), masks[lane], out[lane]);
-                        out[lane] = _mm512_maskz_mov_epi8(masks[lane], out[lane]);
-                    });
-                } else {
-                    store::<{ 4 * $s }>(&lanes.output, place, out[0]);
-                    store::<{ 4 * $s + 1 }>(&lanes.output, place, out[1]);
-                    store::<{ 4 * $s + 2 }>(&lanes.output, place, out[2]);
-                    store::<{ 4 * $s + 3 }>(&lanes.output, place, out[3]);
-                }
-                let text = match (OPEN, MASKED) {
-                    (false, _) => data,
-                    (true, false) => result,
-                    (true, true) => turn(out),
-                };
-                let key = (*group).keys[ROUNDS + 1][$s];
-                each!(b => (*group).text[chunk % 2][b][$s] = _mm512_xor_si512(text[b], key));
-                each!(v => {
-                    if v >= ACTIVE {
-                    } else if MAC != SECOND_AAD {
-                        mac[v] = _mm512_aesenclast_epi128(mac[v], (*group).text[(chunk + 1) % 2][$s][v]);
-                    } else if $s == 0 {
-                        let aad = _mm512_load_si512(lanes.aad[1].as_ptr().add(4 * v).cast());
-                        mac[v] = _mm512_aesenclast_epi128(mac[v], _mm512_xor_si512((*group).keys[ROUNDS + 1][v], aad));
-                    }
-                    if MAC == LAST_CHUNK && v < ACTIVE {
-                        mac[v] = _mm512_mask_mov_epi64(old[v], longer(&(*group).length, v, place - CHUNK + 16 * $s), mac[v]);
-                    }
-                });
                 }
             }};
         }
