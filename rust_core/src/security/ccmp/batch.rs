@@ -64,6 +64,7 @@ pub(super) fn run_groups<'k, K, J, const N: usize, const MIC: usize>(
     let mut memory = [const { Lanes::NEW }; 2];
     let [mut before, mut now] = memory.each_mut();
     let mut order = order;
+    fetch::<_, N>(jobs, order);
     loop {
         order = prepare::<_, N, MIC>(jobs, order, now, others);
         if now.count() + before.count() == 0 {
@@ -104,12 +105,20 @@ fn prepare<'o, 'k, J: Job<'k>, const N: usize, const MIC: usize>(
         }
     }
     lanes.set_count(count);
+    fetch::<_, N>(jobs, order);
+    order
+}
+
+/// Asks for what the next group needs.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
+fn fetch<'k, J: Job<'k>, const N: usize>(jobs: &[J], order: &[u32]) {
     for index in order.iter().take(N) {
         if let Some(job) = jobs.get(*index as usize) {
             job.fetch();
         }
     }
-    order
 }
 
 /// Compares the codes of packets that were opened.
