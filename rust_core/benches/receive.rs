@@ -1,7 +1,8 @@
 //! What the connection table costs beside the cipher: `cargo bench --bench receive`. Nanoseconds a frame, the best of many
 //! slices; each slice of the table's batches stands next to one of the cipher alone, over the same frames and keys.
 //!
-//! Arguments, all optional: numbers of VMs, and `batch=N`, `slices=N`; `workers=N` compares tables with one and N threads;
+//! Arguments, all optional: numbers of VMs, `open` or `seal`, and `octets=N`, `batch=N`, `slices=N`; `workers=N` compares
+//! tables with one and N threads;
 //! `prepared=N` octets of frames are ready when the clock starts: with many times what the second-level cache holds, no
 //! thread has them nearer than another.
 
@@ -32,6 +33,10 @@ struct Settings {
     batch: usize,
     slices: usize,
     vms: Vec<u32>,
+    /// Of a body.
+    octets: Vec<usize>,
+    /// `open` or `seal`, or empty for both.
+    direction: String,
     workers: usize,
     prepared: usize,
 }
@@ -224,7 +229,8 @@ fn batches(settings: &Settings, octets: usize) -> usize {
 
 fn settings() -> Settings {
     // As much as the second-level cache holds.
-    let mut settings = Settings { batch: 256, slices: 400, vms: Vec::new(), workers: 1, prepared: 400_000 };
+    let (vms, octets, direction) = (Vec::new(), Vec::new(), String::new());
+    let mut settings = Settings { batch: 256, slices: 400, vms, octets, direction, workers: 1, prepared: 400_000 };
     for argument in std::env::args().skip(1) {
         if let Some(batch) = argument.strip_prefix("batch=") {
             settings.batch = batch.parse().unwrap();
@@ -234,12 +240,19 @@ fn settings() -> Settings {
             settings.workers = workers.parse().unwrap();
         } else if let Some(octets) = argument.strip_prefix("prepared=") {
             settings.prepared = octets.parse().unwrap();
+        } else if let Some(octets) = argument.strip_prefix("octets=") {
+            settings.octets.push(octets.parse().unwrap());
+        } else if ["open", "seal"].contains(&argument.as_str()) {
+            settings.direction = argument;
         } else if let Ok(vms) = argument.parse() {
             settings.vms.push(vms);
         }
     }
     if settings.vms.is_empty() {
         settings.vms = vec![16, 1024, 65_535];
+    }
+    if settings.octets.is_empty() {
+        settings.octets = vec![64, 1500];
     }
     settings
 }
@@ -250,7 +263,7 @@ fn compare_workers(settings: &Settings) {
     println!("batches of {}; ns a frame, result's memory kept: 1 worker, {workers} workers, ratio", settings.batch);
     for vms in &settings.vms {
         let mut setups = [Setup::new(*vms, 1), Setup::new(*vms, workers)];
-        for octets in [64, 1500] {
+        for octets in settings.octets.iter().copied() {
             let mut best = [[f64::INFINITY; 2]; 2];
             for _ in 0..10 {
                 for (setup, [open, seal]) in setups.iter_mut().zip(&mut best) {
@@ -274,10 +287,9 @@ fn main() {
     }
     let mut setups: Vec<Setup> = settings.vms.iter().map(|vms| Setup::new(*vms, 1)).collect();
     println!("batches of {} frames; ns a frame: table, with its result's memory kept, cipher alone", settings.batch);
-    for octets in [64, 1500] {
-        for (name, measure) in
-            [("open", Setup::open as fn(&mut Setup, &Settings, usize) -> Figures), ("seal", Setup::seal)]
-        {
+    let directions = [("open", Setup::open as fn(&mut Setup, &Settings, usize) -> Figures), ("seal", Setup::seal)];
+    for octets in settings.octets.iter().copied() {
+        for (name, measure) in directions.into_iter().filter(|(name, _)| name.contains(&settings.direction)) {
             let figures: Vec<Figures> = setups.iter_mut().map(|setup| measure(setup, &settings, octets)).collect();
             for (setup, Figures { table: Best(table), kept: Best(kept), alone: Best(alone) }) in
                 setups.iter().zip(&figures)
