@@ -4,6 +4,7 @@
 use polyradio_core::device::ConnectionTable;
 use polyradio_core::device::batch::BatchOutcome;
 use polyradio_core::frame_batch::FrameBatch;
+use polyradio_core::host_api::CallError;
 use polyradio_core::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
 use polyradio_core::ids::{KeyId, MacAddr, PacketNumber, VmId, VrId};
 use polyradio_core::security::ccmp::CcmpKey;
@@ -163,6 +164,44 @@ fn frame() -> impl Strategy<Value = Frame> {
                 }
             },
         )
+}
+
+#[test]
+fn a_strangers_frame_is_nobodys_where_the_last_row_is_taken() {
+    for workers in [1, 2, 3, 5] {
+        let mut table = ConnectionTable::with_workers(u32::MAX, workers).expect("threads");
+        let last = 65_534;
+        let own = address(last);
+        table.add_vm(VmId::new(last), own, Some(access_point(false)), true).expect("free");
+        let (id, zero) = (KeyId::from_low_bits(0), PacketNumber::default());
+        let cipher = CipherSuite::CCMP_128;
+        table.install_key(VrId::new(last), KeyScope::Pairwise, id, cipher, &pairwise(1), zero).expect("a new key");
+        let refused = table.add_vm(VmId::new(65_535), address(5), Some(access_point(false)), true);
+        assert_eq!(refused, Err(CallError::TooManyVms), "its number stands for nobody");
+        let before = table.save();
+        for is_down in [false, true] {
+            let frame = Frame {
+                vm: 1,
+                control: 0x4088,
+                qos: 0,
+                fragment: 0,
+                number: 1,
+                sequence: 1,
+                body: vec![1; 64],
+                is_group: false,
+                is_from_other: false,
+                key: 0,
+                cut: None,
+                flip: None,
+            };
+            let frames = [frame.octets(is_down), vec![], vec![0x88; 30]];
+            let frames: FrameBatch = frames.iter().map(Vec::as_slice).collect();
+            let outcome = if is_down { table.seal_batch(frames.frames()) } else { table.open_batch(frames.frames()) };
+            assert!(outcome.verdicts.iter().all(Result::is_err), "{:?}", outcome.verdicts);
+            assert_eq!(outcome.vms, [None; 3]);
+            assert_eq!(table.save(), before, "{workers} workers: no VM's counters have moved");
+        }
+    }
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 //! One row for each virtual radio. No two rows own one address. What another VM does with the radio changes nothing here:
 //! parameters are kept and take effect again when the radio returns.
 
+use core::mem::offset_of;
 use std::collections::VecDeque;
 
 use super::address_index::{AddressIndex, NOBODY};
@@ -11,9 +12,10 @@ use super::bss_index::BssIndex;
 use super::channel_index::ChannelIndex;
 use super::counters::Counters;
 use super::crew::{Crew, NoThreads};
+use super::gate::Gate;
 use super::row_keys::{KeyMemory, RowKeys};
 use super::rows::Rows;
-use super::virtual_mac::VirtualMac;
+use super::virtual_mac::{DuplicateFilter, VirtualMac};
 use crate::air::Channel;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
@@ -71,24 +73,34 @@ const GONE_LENGTH: usize = 4096;
 
 /// One VM's row.
 ///
-/// In the order of use: what every frame needs fills the first cache line, the counters of frames that passed included;
-/// what stands between that and the duplicate filter, and behind it, is rarely touched; keys start a cache line.
+/// In the order of use: what every received frame needs of it fills the second cache line, from the memory of data frames'
+/// sequence numbers to the counters of frames that were handed up; those of frames that were sent start the third; keys
+/// start a cache line. The rest is rarely touched.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Row {
     address: MacAddr,
     connection: Connection,
     parameters: Parameters,
-    vm: VmId,
     vr: VrId,
     accepts_any_bss: bool,
+    /// Up to where the duplicate filter's part that data frames need starts a line.
+    _room: [u8; ROOM],
+    pub(crate) duplicates: DuplicateFilter,
+    vm: VmId,
+    gate: Gate,
     pub(crate) counters: Counters,
     pub(crate) mac: VirtualMac,
     pub(crate) keys: RowKeys,
 }
 
+/// Octets between `accepts_any_bss` and `duplicates`.
+const ROOM: usize = 64
+    - DuplicateFilter::DATA
+    - (size_of::<MacAddr>() + size_of::<Connection>() + size_of::<Parameters>() + size_of::<VrId>() + 1);
+
 impl ConnectionTable {
-    /// A table for virtual radios 0 to `max_vms` - 1, without rows.
+    /// A table for virtual radios 0 to `max_vms` - 1, 65,534 at most, without rows.
     pub fn new(max_vms: u32) -> Self {
         Self::with_crew(max_vms, Crew::default())
     }
@@ -108,9 +120,11 @@ impl ConnectionTable {
     }
 
     fn with_crew(max_vms: u32, crew: Crew) -> Self {
+        // No row has the number that stands for nobody.
+        let max_vms = max_vms.min(u32::from(NOBODY));
         Self {
             max_vms,
-            rows: Rows::new(crew.workers()),
+            rows: Rows::new(crew.workers(), max_vms as usize),
             vms: Vec::new(),
             vms_are_rows: true,
             count: 0,
@@ -177,6 +191,7 @@ impl ConnectionTable {
         let row = self.row_mut(vr).ok_or(CallError::UnknownVm)?;
         let was_scanning = row.parameters.scan_filter;
         row.parameters = parameters;
+        row.set_gate();
         if was_scanning != parameters.scan_filter {
             self.scanning.retain(|other| *other != vr);
             if parameters.scan_filter {
@@ -200,8 +215,9 @@ impl ConnectionTable {
         }
         let old = row.connection;
         row.connection = connection;
+        row.set_gate();
         if old.bssid != connection.bssid {
-            row.mac.duplicates = super::virtual_mac::DuplicateFilter::default();
+            row.duplicates = DuplicateFilter::default();
             self.bss.remove(old.bssid, vr);
             self.bss.insert(connection.bssid, vr);
         }
@@ -249,6 +265,7 @@ impl ConnectionTable {
         match self.row_mut(vr).filter(|row| row.accepts_any_bss && connection.bssid == MacAddr::ZERO) {
             Some(row) => {
                 row.connection = connection;
+                row.set_gate();
                 Ok(())
             }
             None => self.set_connection(vr, connection),
@@ -262,6 +279,7 @@ impl ConnectionTable {
             row.accepts_any_bss = true;
             row.connection.state = ConnectionState::Authorized;
             row.connection.privacy = true;
+            row.set_gate();
         }
         self.list_on_channel(vr);
     }
@@ -388,23 +406,48 @@ fn recall(gone: &mut VecDeque<(MacAddr, KeyMemory)>, row: &mut Row) {
 }
 
 impl Row {
+    /// Where the line starts that received frames need.
+    pub(super) const LINE: usize = offset_of!(Self, duplicates) + DuplicateFilter::DATA;
+    /// Where the line starts that frames to be sent need besides.
+    pub(super) const SENT: usize = offset_of!(Self, counters) + offset_of!(Counters, sent);
+
     /// Nobody's.
     pub(super) fn vacant() -> Self {
-        Self::new(VrId::new(0), VmId::new(0), MacAddr::ZERO)
+        Self { gate: Gate::VACANT, ..Self::new(VrId::new(0), VmId::new(0), MacAddr::ZERO) }
     }
 
     pub(super) fn new(vr: VrId, vm: VmId, address: MacAddr) -> Self {
         Self {
-            vm,
-            vr,
             address,
-            parameters: Parameters::default(),
             connection: Connection::default(),
+            parameters: Parameters::default(),
+            vr,
             accepts_any_bss: false,
-            keys: RowKeys::default(),
-            mac: VirtualMac::default(),
+            _room: [0; ROOM],
+            duplicates: DuplicateFilter::default(),
+            vm,
+            gate: Gate::of(Connection::default(), Parameters::default(), false),
             counters: Counters::default(),
+            mac: VirtualMac::default(),
+            keys: RowKeys::default(),
         }
+    }
+
+    /// It is nobody's.
+    #[inline]
+    pub(super) const fn is_vacant(&self) -> bool {
+        self.gate.is_vacant()
+    }
+
+    /// After what it comes from has changed.
+    fn set_gate(&mut self) {
+        self.gate = Gate::of(self.connection, self.parameters, self.accepts_any_bss);
+    }
+
+    /// What it lets pass.
+    #[inline]
+    pub(super) const fn gate(&self) -> Gate {
+        self.gate
     }
 
     /// The VM whose row this is.
@@ -460,11 +503,6 @@ impl Row {
     /// How far its connection has come.
     pub(crate) const fn state(&self) -> ConnectionState {
         self.connection.state
-    }
-
-    /// True where it has protected frames as they are.
-    pub(crate) const fn forwards_protected(&self) -> bool {
-        self.parameters.forward_protected
     }
 
     /// True where `transmitter` is its access point.

@@ -65,7 +65,7 @@ impl Device {
     /// A device as after power-up: no rows, no schedule, the radio on no channel.
     pub fn new(config: DeviceConfig) -> Self {
         // An identifier field has two octets at most.
-        let config = DeviceConfig { max_vms: config.max_vms.min(1 << 16), ..config };
+        let config = DeviceConfig { max_vms: config.max_vms.min(65_535), ..config };
         let limits = Limits {
             frames: usize::from(config.burst_frames.max(1)),
             airtime_us: u64::from(config.burst_limit_us),

@@ -22,6 +22,7 @@ mod crew;
 #[expect(clippy::module_inception, reason = "the file is named after the type that everybody looks for")]
 pub mod device;
 pub mod drop_reason;
+mod gate;
 mod open_path;
 mod outbox;
 mod pipeline;

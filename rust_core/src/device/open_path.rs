@@ -2,38 +2,22 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Path, Shards, Ticket, recycle};
+use super::pipeline::{Admission, Path, Shards, Ticket, recycle, split_front};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::Shard;
 use super::usual::UsualUp;
 use crate::frame_batch::Frames;
 use crate::host_api::PacketClass;
 use crate::host_api::call::KeyScope;
-use crate::ids::{KeyId, MacAddr, VrId};
+use crate::ids::{KeyId, VrId};
 use crate::security::ccmp::{OpenError, OpenJob, open_batch};
 
 /// From the air to the VM that owns the destination.
 #[derive(Debug)]
 pub(super) struct Up;
 
-/// What is to be done with a frame: it is usual, or stands on the list of others.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct UpWay {
-    usual: UsualUp,
-    /// Its number on that list, from 1 on; 0: it is usual.
-    other: u32,
-}
-
-impl UpWay {
-    #[inline]
-    fn other<'a>(self, others: impl FnOnce() -> Option<&'a Vec<Way>>) -> Option<Way> {
-        // Beyond the list is nobody.
-        if self.other == 0 { None } else { others()?.get(self.other as usize - 1).copied() }
-    }
-}
-
 impl Path for Up {
-    type Way = UpWay;
+    type Way = UsualUp;
     type Seen = PacketClass;
     type Others = Vec<Way>;
     type Jobs = Vec<OpenJob<'static>>;
@@ -43,8 +27,8 @@ impl Path for Up {
     }
 
     #[inline]
-    fn address(frame: &[u8]) -> MacAddr {
-        receiver(frame)
+    fn address(frame: &[u8]) -> Option<&[u8; 6]> {
+        frame.get(4..)?.first_chunk()
     }
 
     /// A group frame is the first row's that has it.
@@ -63,11 +47,11 @@ impl Path for Up {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
-    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(UpWay, usize)> {
-        UsualUp::admit(row, frame).map(|(usual, length)| (UpWay { usual, other: 0 }, length))
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(UsualUp, u32)> {
+        UsualUp::admit(row, frame)
     }
 
-    fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Vec<Way>) -> Admission<UpWay> {
+    fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Vec<Way>) -> Admission<UsualUp> {
         let way = admit_header(frame).and_then(|header| match row {
             Some(row) => admit_to_row(row, &header, frame),
             None => admit_to_nobody(&header, false),
@@ -79,9 +63,9 @@ impl Path for Up {
                 // For the device alone, and there is none.
                 Way::Done(_) => return Err(DropReason::Filtered),
             };
+            let place = u32::try_from(others.len()).map_err(|_| DropReason::Truncated)?;
             others.push(way);
-            let other = u32::try_from(others.len()).unwrap_or_default();
-            Ok((UpWay { other, ..UpWay::default() }, length))
+            Ok((UsualUp::listed(place), length))
         });
         Admission { is_rows: true, way }
     }
@@ -89,31 +73,23 @@ impl Path for Up {
     fn cipher(
         shards: impl Shards<Self>,
         frames: Frames<'_>,
-        tickets: &mut [Ticket<UpWay>],
-        outs: &mut [&mut [u8]],
+        tickets: &mut [Ticket<UsualUp>],
+        octets: &mut [u8],
         kept_jobs: &mut Self::Jobs,
     ) {
         let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(kept_jobs));
-        let is_opened = |ticket: &Ticket<UpWay>| match ticket.way.other(|| shards.others(ticket)) {
-            None => Some((KeyScope::Pairwise, KeyId::from_low_bits(0))),
-            Some(Way::Open(opening, _)) => Some((opening.scope, opening.key_id)),
-            Some(_) => None,
-        };
-        for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
-            let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-            let Some((scope, key_id)) = is_opened(ticket) else {
-                out.copy_from_slice(mpdu);
-                continue;
-            };
-            match shards.row(ticket).and_then(|row| row.keys().find(scope, key_id)) {
-                Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
-                None => ticket.verdict = Err(DropReason::NoKey),
-            }
-        }
+        fill(&mut jobs, shards, frames, tickets, octets);
         open_batch(&mut jobs);
         if jobs.iter().any(|job| job.result.is_err()) {
             let mut results = jobs.iter().map(|job| job.result);
-            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket).is_some()) {
+            let is_opened = |ticket: &Ticket<UsualUp>| match ticket.way.place() {
+                None => true,
+                Some(place) => {
+                    let way = shards.others(ticket).and_then(|others| others.get(place));
+                    matches!(way, Some(Way::Open(..)))
+                }
+            };
+            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket)) {
                 if let Some(Err(error)) = results.next() {
                     ticket.verdict = Err(error.into());
                 }
@@ -123,26 +99,59 @@ impl Path for Up {
     }
 
     #[inline]
-    fn see(way: UpWay, out: &[u8]) -> PacketClass {
-        way.usual.class(out)
+    fn see(way: UsualUp, out: &[u8]) -> PacketClass {
+        way.class(out)
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
     fn finish<'a>(
         row: &mut Row,
-        way: UpWay,
+        way: UsualUp,
         seen: PacketClass,
         length: u32,
         out: impl FnOnce() -> &'a [u8],
         others: &Vec<Way>,
     ) -> Result<(), DropReason> {
-        match way.other(|| Some(others)) {
-            None => way.usual.pass(row, seen)?,
-            Some(way) => pass(row, way, out())?,
+        match way.place() {
+            None => way.pass(row, seen)?,
+            // All that are not usual are listed.
+            Some(place) => pass(row, *others.get(place).ok_or(DropReason::Malformed)?, out())?,
         };
-        row.counters.received += 1;
-        row.counters.received_octets += u64::from(length);
+        // No counter gets that far.
+        row.counters.received = row.counters.received.wrapping_add(1);
+        row.counters.received_octets = row.counters.received_octets.wrapping_add(length.into());
         Ok(())
+    }
+}
+
+/// What the cipher is to open; what goes as it came is copied. A loop in a function of its own has the registers for itself.
+#[inline(never)]
+fn fill<'a>(
+    jobs: &mut Vec<OpenJob<'a>>,
+    shards: impl Shards<Up> + 'a,
+    frames: Frames<'a>,
+    tickets: &mut [Ticket<UsualUp>],
+    mut octets: &'a mut [u8],
+) {
+    jobs.reserve(tickets.len());
+    for (ticket, mpdu) in tickets.iter_mut().zip(frames.iter()).filter(|(ticket, _)| ticket.verdict.is_ok()) {
+        let out;
+        (out, octets) = split_front(octets, ticket.length());
+        let row = shards.row(ticket);
+        let key = if let Some(place) = ticket.way.place() {
+            let way = shards.others(ticket).and_then(|others| others.get(place));
+            let Some(Way::Open(opening, _)) = way else {
+                out.copy_from_slice(mpdu);
+                continue;
+            };
+            row.and_then(|row| row.keys().find(opening.scope, opening.key_id))
+        } else {
+            row.and_then(|row| row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0)))
+        };
+        match key {
+            Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
+            None => ticket.verdict = Err(DropReason::NoKey),
+        }
     }
 }

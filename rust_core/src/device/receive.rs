@@ -398,7 +398,7 @@ fn check_copy(row: &Row, header: &MacHeader, meta: Meta) -> Result<(), DropReaso
 }
 
 fn is_duplicate(row: &Row, meta: Meta) -> bool {
-    meta.duplicate.is_some_and(|(class, number)| row.mac.duplicates.is_duplicate(class, number, meta.is_retry))
+    meta.duplicate.is_some_and(|(class, number)| row.duplicates.is_duplicate(class, number, meta.is_retry))
 }
 
 /// Unicast frames are opened with the pairwise key, group frames with the group key, never crosswise: everybody in the
@@ -437,7 +437,7 @@ fn accept(row: &mut Row, meta: Meta) -> Result<(), DropReason> {
         return Err(DropReason::Duplicate);
     }
     if let Some((class, number)) = meta.duplicate {
-        row.mac.duplicates.remember(class, number);
+        row.duplicates.remember(class, number);
     }
     Ok(())
 }

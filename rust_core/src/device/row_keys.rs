@@ -21,10 +21,10 @@ const MEMORY_LENGTH: usize = 16;
 ///
 /// A key lies in its place from its installation to its end and is wiped there: it is never moved. Pairwise key 0, which
 /// is nearly always the only one, lies in the row itself, from the start of a cache line; all others lie behind a pointer.
+/// The slot that sends is the pairwise key installed last.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub struct RowKeys {
-    transmit: Option<KeyId>,
     first: Option<KeySlot>,
     others: Option<Box<OtherKeys>>,
 }
@@ -50,12 +50,8 @@ pub struct KeyMemory {
 }
 
 impl RowKeys {
-    /// Where the replay counters of pairwise key 0 start, about; in the same cache line stands the packet number of what is
-    /// sent.
-    pub(crate) const REPLAY: usize = offset_of!(Self, first) + KeySlot::REPLAY;
-    /// Where that packet number stands, about.
-    #[cfg(test)]
-    pub(crate) const SENDING: usize = offset_of!(Self, first) + KeySlot::SENDING;
+    /// Where the cache line starts that frames need of pairwise key 0.
+    pub(crate) const LINE: usize = offset_of!(Self, first) + KeySlot::LINE;
 
     /// Installs a key. A pairwise key is used to send from then on.
     ///
@@ -84,10 +80,11 @@ impl RowKeys {
             }
             others.memory.retain(|memory| memory.fingerprint != fingerprint);
         }
-        self.replace(scope, key_id, Some(slot));
         if scope == KeyScope::Pairwise {
-            self.transmit = Some(key_id);
+            self.pairwise_mut().for_each(|installed| installed.set_sends(false));
+            slot.set_sends(true);
         }
+        self.replace(scope, key_id, Some(slot));
         Ok(())
     }
 
@@ -96,13 +93,10 @@ impl RowKeys {
     /// # Errors
     /// `NoSuchKey`.
     pub fn remove(&mut self, scope: KeyScope, key_id: KeyId) -> Result<(), CallError> {
-        if self.find(scope, key_id).is_none() {
-            return Err(CallError::NoSuchKey);
-        }
+        let sends = self.find(scope, key_id).ok_or(CallError::NoSuchKey)?.sends();
         self.replace(scope, key_id, None);
-        if scope == KeyScope::Pairwise && self.transmit == Some(key_id) {
-            let next = self.iter().find(|(scope, _)| *scope == KeyScope::Pairwise);
-            self.transmit = next.map(|(_, slot)| slot.key_id());
+        if sends && let Some(next) = self.pairwise_mut().next() {
+            next.set_sends(true);
         }
         Ok(())
     }
@@ -112,7 +106,6 @@ impl RowKeys {
         // Overwritten in their place, never moved out of it.
         self.first = None;
         self.others = None;
-        self.transmit = None;
     }
 
     /// Takes over what was known of keys without their octets, those that were used last at the end; of what is known
@@ -159,8 +152,20 @@ impl RowKeys {
     }
 
     /// The pairwise key that frames are sent with: the one installed last.
-    pub const fn transmit(&self) -> Option<KeyId> {
-        self.transmit
+    #[inline]
+    pub fn transmit(&self) -> Option<KeyId> {
+        match &self.first {
+            Some(first) if first.sends() => Some(KeyId::from_low_bits(0)),
+            _ => {
+                let mut others = self.others.iter().flat_map(|others| others.pairwise.iter().flatten());
+                others.find(|slot| slot.sends()).map(KeySlot::key_id)
+            }
+        }
+    }
+
+    fn pairwise_mut(&mut self) -> impl Iterator<Item = &mut KeySlot> {
+        let others = self.others.iter_mut().flat_map(|others| others.pairwise.iter_mut().flatten());
+        self.first.iter_mut().chain(others)
     }
 
     /// All keys, pairwise ones first.

@@ -1,12 +1,12 @@
-//! Where rows lie: in blocks that never move, so that no copy of a key is left behind, and split into shards, each of
-//! which one thread may change while others change theirs.
+//! Where rows lie: side by side in memory that never moves, so that no copy of a key is left behind, and split into shards,
+//! each of which one thread may change while others change theirs.
 
 use core::mem::offset_of;
 
 use super::connection_table::Row;
 use super::row_keys::RowKeys;
 use crate::ids::VrId;
-use crate::prefetch::{prefetch, prefetch_at};
+use crate::prefetch::prefetch_at;
 
 /// All rows of a table. Virtual radio `v` lies in shard `v % n`.
 #[derive(Debug)]
@@ -19,25 +19,17 @@ pub(crate) struct Rows {
 pub(crate) struct Shard {
     /// How many shards there are.
     step: usize,
-    blocks: Vec<Block>,
-}
-
-/// Neighbouring rows.
-#[derive(Debug, Default)]
-struct Block {
-    /// Bit `i`: row `i` is somebody's. Says without a look at the row whether there is one.
-    taken: u64,
-    /// Empty, or [`BLOCK`] rows from the first that was taken to the end of the table.
+    /// From the first to the last that was ever taken. There is room for all that may come from the start, which costs
+    /// addresses but no memory: every frame asks for a row several times.
     rows: Vec<Row>,
+    most: usize,
 }
-
-const BLOCK: usize = 64;
 
 impl Rows {
-    /// No rows, for that many threads.
-    pub(crate) fn new(shards: usize) -> Self {
+    /// No rows, for that many threads; there will be `most` at most.
+    pub(crate) fn new(shards: usize, most: usize) -> Self {
         let step = shards.max(1);
-        Self { shards: (0..step).map(|_| Shard { step, blocks: Vec::new() }).collect() }
+        Self { shards: (0..step).map(|_| Shard { step, rows: Vec::new(), most: most.div_ceil(step) }).collect() }
     }
 
     /// How many shards.
@@ -58,6 +50,12 @@ impl Rows {
     /// The shards, each to be changed by another thread.
     pub(crate) fn shards_mut(&mut self) -> &mut [Shard] {
         &mut self.shards
+    }
+
+    /// As [`get`](Self::get), for who knows that somebody has that row.
+    #[inline]
+    pub(crate) fn known(&self, vr: VrId) -> Option<&Row> {
+        self.shards.get(self.shard_of(vr))?.known(vr)
     }
 
     #[inline]
@@ -87,16 +85,13 @@ impl Rows {
 
     /// All rows, by virtual radio.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Row> {
-        let end = self.shards.iter().map(|shard| shard.blocks.len() * BLOCK).max().unwrap_or_default();
+        let end = self.shards.iter().map(|shard| shard.rows.len()).max().unwrap_or_default();
         (0..end).flat_map(move |index| self.shards.iter().filter_map(move |shard| shard.at(index)))
     }
 
     /// All rows, to be changed; shard by shard.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        self.shards.iter_mut().flat_map(|shard| &mut shard.blocks).flat_map(|block| {
-            let taken = block.taken;
-            block.rows.iter_mut().enumerate().filter_map(move |(bit, row)| (taken >> bit & 1 != 0).then_some(row))
-        })
+        self.shards.iter_mut().flat_map(|shard| &mut shard.rows).filter(|row| !row.is_vacant())
     }
 }
 
@@ -111,33 +106,38 @@ impl Shard {
     #[inline]
     pub(crate) fn get_mut(&mut self, vr: VrId) -> Option<&mut Row> {
         let index = self.index(vr);
-        let block = self.blocks.get_mut(index / BLOCK)?;
-        if block.taken >> (index % BLOCK) & 1 == 0 {
-            return None;
-        }
-        block.rows.get_mut(index % BLOCK)
+        self.rows.get_mut(index).filter(|row| !row.is_vacant())
+    }
+
+    /// As [`get`](Self::get), for who knows that somebody has that row: nobody's is not told from others.
+    #[inline]
+    pub(crate) fn known(&self, vr: VrId) -> Option<&Row> {
+        self.rows.get(self.index(vr))
+    }
+
+    /// As [`get_mut`](Self::get_mut), for who knows that somebody has that row.
+    #[inline]
+    pub(crate) fn known_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+        let index = self.index(vr);
+        self.rows.get_mut(index)
     }
 
     /// Starts to load what a frame for that row needs.
     #[inline]
     pub(crate) fn prefetch(&self, vr: VrId) {
-        let index = self.index(vr);
-        if let Some(row) = self.blocks.get(index / BLOCK).and_then(|block| block.rows.get(index % BLOCK)) {
-            prefetch(row);
-            prefetch_at(row, offset_of!(Row, mac));
-            prefetch_at(row, offset_of!(Row, keys));
-            prefetch_at(row, offset_of!(Row, keys) + RowKeys::REPLAY);
+        if let Some(row) = self.rows.get(self.index(vr)) {
+            prefetch_at(row, Row::LINE);
+            prefetch_at(row, offset_of!(Row, keys) + RowKeys::LINE);
         }
     }
 
     /// As [`prefetch`](Self::prefetch), for a frame on its way down.
     #[inline]
     pub(crate) fn prefetch_to_send(&self, vr: VrId) {
-        let index = self.index(vr);
-        if let Some(row) = self.blocks.get(index / BLOCK).and_then(|block| block.rows.get(index % BLOCK)) {
-            prefetch(row);
-            prefetch_at(row, offset_of!(Row, keys));
-            prefetch_at(row, offset_of!(Row, keys) + RowKeys::REPLAY);
+        if let Some(row) = self.rows.get(self.index(vr)) {
+            prefetch_at(row, Row::LINE);
+            prefetch_at(row, Row::SENT);
+            prefetch_at(row, offset_of!(Row, keys) + RowKeys::LINE);
         }
     }
 
@@ -153,36 +153,26 @@ impl Shard {
 
     #[inline]
     fn at(&self, index: usize) -> Option<&Row> {
-        let block = self.blocks.get(index / BLOCK)?;
-        if block.taken >> (index % BLOCK) & 1 == 0 {
-            return None;
-        }
-        block.rows.get(index % BLOCK)
+        self.rows.get(index).filter(|row| !row.is_vacant())
     }
 
     fn insert(&mut self, row: Row) -> Option<&mut Row> {
         let index = self.index(row.vr());
-        if self.blocks.len() <= index / BLOCK {
-            self.blocks.resize_with(index / BLOCK + 1, Block::default);
+        if index >= self.most {
+            return None;
         }
-        let block = self.blocks.get_mut(index / BLOCK)?;
-        if block.rows.is_empty() {
-            block.rows.reserve_exact(BLOCK);
-            block.rows.extend((0..BLOCK).map(|_| Row::vacant()));
+        self.rows.reserve_exact(self.most - self.rows.len());
+        while self.rows.len() <= index {
+            self.rows.push(Row::vacant());
         }
-        let place = block.rows.get_mut(index % BLOCK)?;
+        let place = self.rows.get_mut(index)?;
         *place = row;
-        block.taken |= 1 << (index % BLOCK);
         Some(place)
     }
 
     fn take(&mut self, vr: VrId) -> Option<Box<Row>> {
-        let index = self.index(vr);
-        let block = self.blocks.get_mut(index / BLOCK)?;
-        let bit = 1 << (index % BLOCK);
-        let place = block.rows.get_mut(index % BLOCK).filter(|_| block.taken & bit != 0)?;
+        let place = self.get_mut(vr)?;
         place.keys.clear();
-        block.taken &= !bit;
         Some(Box::new(core::mem::replace(place, Row::vacant())))
     }
 }
@@ -199,14 +189,14 @@ mod tests {
     #[test]
     fn rows_are_found_and_listed_by_virtual_radio_whatever_the_shards() {
         for shards in [1, 2, 3, 7] {
-            let mut rows = Rows::new(shards);
-            let numbers = [300, 0, 64, 5, 63, 65_535, 1];
+            let mut rows = Rows::new(shards, 65_535);
+            let numbers = [3000, 0, 1024, 5, 1023, 65_534, 1];
             for number in numbers {
                 assert!(rows.insert(row(number)).is_some());
             }
             assert!(rows.take(VrId::new(5)).is_some() && rows.take(VrId::new(5)).is_none());
             let listed: Vec<usize> = rows.iter().map(|row| row.vr().index()).collect();
-            assert_eq!(listed, [0, 1, 63, 64, 300, 65_535]);
+            assert_eq!(listed, [0, 1, 1023, 1024, 3000, 65_534]);
             assert_eq!(rows.iter_mut().count(), 6);
             for number in numbers {
                 let found = rows.get(VrId::new(number)).map(Row::vr);
@@ -218,9 +208,9 @@ mod tests {
 
     #[test]
     fn what_a_frame_needs_stands_at_the_start_of_cache_lines() {
-        assert_eq!(offset_of!(Row, keys) % 64, 0);
-        assert_eq!(RowKeys::SENDING / 64, RowKeys::REPLAY / 64, "one line is fetched ahead, for both ways");
         assert_eq!(size_of::<Row>() / 64 % 2, 1, "rows next to each other do not fall into the same cache sets");
-        assert!(offset_of!(Row, counters) + 32 <= 64, "counters of frames that passed share the row's first line");
+        assert_eq!(Row::LINE, 64);
+        assert_eq!(Row::SENT, 128, "the gate, and the counters of frames handed up, end the line before");
+        assert_eq!((offset_of!(Row, keys) + RowKeys::LINE) % 64, 0);
     }
 }

@@ -2,14 +2,14 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Path, Shards, Ticket, recycle};
+use super::pipeline::{Admission, Path, Shards, Ticket, recycle, split_front};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use super::usual;
 use crate::frame_batch::Frames;
 use crate::host_api::TransmitDescriptor;
 use crate::host_api::call::KeyScope;
-use crate::ids::{KeyId, MacAddr, PacketNumber, VrId};
+use crate::ids::{KeyId, PacketNumber, VrId};
 use crate::security::ccmp::{SealError, SealJob, seal_batch};
 use crate::wire::mac_header::QosControl;
 
@@ -17,8 +17,26 @@ use crate::wire::mac_header::QosControl;
 #[derive(Debug)]
 pub(super) struct Down;
 
-/// The key's identifier and the frame's packet number; `None` for what goes in the clear.
-type Way = Option<(KeyId, PacketNumber)>;
+/// The frame's packet number in the 48 low bits, the key's identifier and [`SEALS`](Way::SEALS) above; 0 for what goes in
+/// the clear.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Way(u64);
+
+impl Way {
+    const SEALS: u64 = 1 << 63;
+
+    #[inline]
+    const fn sealed(key_id: KeyId, number: PacketNumber) -> Self {
+        Self(number.value() | (key_id.value() as u64) << 48 | Self::SEALS)
+    }
+
+    /// Key and number, where it is to be sealed.
+    #[inline]
+    fn seals(self) -> Option<(KeyId, PacketNumber)> {
+        let [.., key_id, _] = self.0.to_le_bytes();
+        (self.0 & Self::SEALS != 0).then_some((KeyId::from_low_bits(key_id), PacketNumber::from_low_bits(self.0)))
+    }
+}
 
 impl Path for Down {
     type Way = Way;
@@ -29,8 +47,8 @@ impl Path for Down {
     fn clear((): &mut ()) {}
 
     #[inline]
-    fn address(frame: &[u8]) -> MacAddr {
-        frame.get(10..).and_then(|rest| rest.first_chunk()).copied().map(MacAddr).unwrap_or_default()
+    fn address(frame: &[u8]) -> Option<&[u8; 6]> {
+        frame.get(10..)?.first_chunk()
     }
 
     #[inline]
@@ -45,8 +63,8 @@ impl Path for Down {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
-    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Way, usize)> {
-        usual::admit_down(row, frame).map(|(key_id, number, length)| (Some((key_id, number)), length))
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Way, u32)> {
+        usual::admit_down(row, frame).map(|(key_id, number, length)| (Way::sealed(key_id, number), length))
     }
 
     fn admit(row: Option<&mut Row>, frame: &[u8], (): &mut ()) -> Admission<Way> {
@@ -67,28 +85,15 @@ impl Path for Down {
         shards: impl Shards<Self>,
         frames: Frames<'_>,
         tickets: &mut [Ticket<Way>],
-        outs: &mut [&mut [u8]],
+        octets: &mut [u8],
         kept_jobs: &mut Self::Jobs,
     ) {
         let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(kept_jobs));
-        for (ticket, out) in tickets.iter_mut().zip(outs).filter(|(ticket, _)| ticket.verdict.is_ok()) {
-            let Some(mpdu) = frames.frame(ticket.frame as usize) else { continue };
-            let Some((key_id, packet_number)) = ticket.way else {
-                out.copy_from_slice(mpdu);
-                continue;
-            };
-            match shards.row(ticket).and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
-                Some(key) => {
-                    let key = key.key();
-                    jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
-                }
-                None => ticket.verdict = Err(DropReason::NoKey),
-            }
-        }
+        fill(&mut jobs, shards, frames, tickets, octets);
         seal_batch(&mut jobs);
         if jobs.iter().any(|job| job.result.is_err()) {
             let mut results = jobs.iter().map(|job| job.result);
-            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.is_some()) {
+            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.seals().is_some()) {
                 if let Some(Err(_)) = results.next() {
                     ticket.verdict = Err(DropReason::Malformed);
                 }
@@ -110,18 +115,47 @@ impl Path for Down {
         _: impl FnOnce() -> &'a [u8],
         (): &(),
     ) -> Result<(), DropReason> {
-        row.counters.sent += 1;
-        row.counters.sent_octets += u64::from(length);
+        // No counter gets that far.
+        row.counters.sent = row.counters.sent.wrapping_add(1);
+        row.counters.sent_octets = row.counters.sent_octets.wrapping_add(length.into());
         Ok(())
+    }
+}
+
+/// What the cipher is to seal; what goes in the clear is copied. A loop in a function of its own has the registers for
+/// itself.
+#[inline(never)]
+fn fill<'a>(
+    jobs: &mut Vec<SealJob<'a>>,
+    shards: impl Shards<Down> + 'a,
+    frames: Frames<'a>,
+    tickets: &mut [Ticket<Way>],
+    mut octets: &'a mut [u8],
+) {
+    jobs.reserve(tickets.len());
+    for (ticket, mpdu) in tickets.iter_mut().zip(frames.iter()).filter(|(ticket, _)| ticket.verdict.is_ok()) {
+        let out;
+        (out, octets) = split_front(octets, ticket.length());
+        let Some((key_id, packet_number)) = ticket.way.seals() else {
+            out.copy_from_slice(mpdu);
+            continue;
+        };
+        match shards.row(ticket).and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
+            Some(key) => {
+                let key = key.key();
+                jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });
+            }
+            None => ticket.verdict = Err(DropReason::NoKey),
+        }
     }
 }
 
 /// Gives the frame a packet number where it is to be sealed, and says how long it becomes.
 #[inline]
 fn number(row: &mut Row, outgoing: Outgoing, frame: &[u8]) -> Result<(Way, usize), DropReason> {
-    let Some(key_id) = transmit::protection(row, outgoing)? else { return Ok((None, frame.len())) };
+    let Some(key_id) = transmit::protection(row, outgoing)? else { return Ok((Way::default(), frame.len())) };
     let key = row.keys.find_mut(KeyScope::Pairwise, key_id).ok_or(DropReason::NoKey)?;
     let number = key.next_packet_number().ok_or(DropReason::KeyExhausted)?;
     let length = key.sealed_length(frame).ok_or(DropReason::Malformed)?;
-    Ok((Some((key_id, number)), length))
+    Ok((Way::sealed(key_id, number), length))
 }

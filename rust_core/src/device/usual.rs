@@ -6,56 +6,58 @@
 
 use super::connection_table::Row;
 use super::drop_reason::DropReason;
-use super::receive::{check_class, classify};
+use super::receive::classify;
 use super::transmit::{EAPOL_ETHERTYPE, MAX_MPDU_LENGTH};
 use super::virtual_mac::DuplicateClass;
 use crate::host_api::PacketClass;
-use crate::host_api::call::{ConnectionState, KeyScope};
-use crate::ids::{KeyId, MacAddr, PacketNumber, Tid};
+use crate::host_api::call::KeyScope;
+use crate::ids::{KeyId, PacketNumber, Tid};
 use crate::security::ccmp::HEADER_LENGTH as CCMP_HEADER_LENGTH;
 use crate::security::replay::ReplayClass;
 use crate::wire::data::body_ethertype;
 use crate::wire::mac_header::THREE_ADDRESS_LENGTH;
 
-/// The first 24 octets of a data frame, little endian.
+/// What is read of the first octets of a data frame, little endian.
 struct Header {
-    control: u64,
-    addr1: MacAddr,
-    addr2: MacAddr,
+    /// Addresses 1 and 2.
+    receiver: u64,
+    transmitter: u64,
     /// Sequence Control.
     sequence: u64,
-    /// The header's length, and its QoS Control field's first octet; without the field, 0.
-    length: usize,
-    qos: u8,
+    /// The QoS Control field's first octet, without the field 0; and [`HAS_QOS`].
+    qos: u32,
 }
 
 impl Header {
-    /// `None` where the masked Frame Control field is another one, or the frame is a fragment, to a group, too short or
-    /// too long.
+    /// From the first three words. `None` where the masked Frame Control field is another one, or the frame is a fragment,
+    /// or to a group.
     #[inline]
-    fn read(frame: &[u8], mask: u64, expected: u64) -> Option<Self> {
-        let (words, _) = frame.first_chunk::<THREE_ADDRESS_LENGTH>()?.as_chunks::<8>();
-        let [first, second, third] = *words else { return None };
-        let (first, second, third) = (u64::from_le_bytes(first), u64::from_le_bytes(second), u64::from_le_bytes(third));
-        let [control, addr1_start, addr1_end] = [first & 0xffff, first >> 32, second & 0xffff];
-        let [a, b, c, d, e, f, ..] = (addr1_start | addr1_end << 32).to_le_bytes();
-        let [g, h, i, j, k, l, ..] = (second >> 16).to_le_bytes();
-        let (addr1, addr2) = (MacAddr([a, b, c, d, e, f]), MacAddr([g, h, i, j, k, l]));
+    fn read([first, second, third]: [u64; 3], qos: u8, mask: u64, expected: u64) -> Option<Self> {
         let sequence = third >> 48;
-        let has_qos = control & QOS != 0;
-        let is_usual = control & mask == expected
-            && addr1_start & 1 == 0
-            && sequence.trailing_zeros() >= FRAGMENT_BITS
-            && frame.len() <= MAX_MPDU_LENGTH;
-        let qos = if has_qos { *frame.get(THREE_ADDRESS_LENGTH)? } else { 0 };
-        let length = THREE_ADDRESS_LENGTH + if has_qos { 2 } else { 0 };
-        is_usual.then_some(Self { control, addr1, addr2, sequence, length, qos })
+        let is_usual = first & (mask | GROUP) == expected && sequence & FRAGMENT == 0;
+        let receiver = first >> 32 | (second & 0xffff) << 32;
+        let qos = if first & QOS != 0 { HAS_QOS | u32::from(qos) } else { 0 };
+        is_usual.then_some(Self { receiver, transmitter: second >> 16, sequence, qos })
     }
 
+    /// Octets of the MAC header.
     #[inline]
-    const fn tid(&self) -> Tid {
-        Tid::from_low_bits(self.qos & 0x0f)
+    const fn length(&self) -> usize {
+        header_length(self.qos)
     }
+}
+
+#[inline]
+const fn header_length(qos: u32) -> usize {
+    THREE_ADDRESS_LENGTH + if qos & HAS_QOS != 0 { 2 } else { 0 }
+}
+
+/// The first words of a frame.
+#[inline]
+fn words(octets: &[u8]) -> Option<[u64; 3]> {
+    let (words, _) = octets.first_chunk::<THREE_ADDRESS_LENGTH>()?.as_chunks::<8>();
+    let [first, second, third] = *words else { return None };
+    Some([first, second, third].map(u64::from_le_bytes))
 }
 
 /// Protocol version 0, Data or QoS Data.
@@ -68,9 +70,11 @@ const MORE_FRAGMENTS: u64 = 0x0400;
 const RETRY: u64 = 0x0800;
 const PROTECTED: u64 = 0x4000;
 const ORDER: u64 = 0x8000;
-/// Bits of the fragment number in Sequence Control; a field of zeros has more than these.
-const FRAGMENT_BITS: u32 = 4;
-const AMSDU_PRESENT: u8 = 0x80;
+/// The first bit of Address 1.
+const GROUP: u64 = 1 << 32;
+/// The fragment number in Sequence Control.
+const FRAGMENT: u64 = 0x000f;
+const AMSDU_PRESENT: u32 = 0x80;
 const HAS_QOS: u32 = 0x100;
 /// `ExtIV`, and the key's identifier, in the fourth octet of a CCMP header.
 const CCMP_KEY_OCTET: u64 = 0xe0 << 24;
@@ -83,68 +87,96 @@ const CCMP_KEY_0: u64 = 0x20 << 24;
 pub(super) struct UsualUp {
     /// The packet number in the 48 low bits, the sequence number above.
     numbers: u64,
-    /// [`HAS_QOS`] and the first octet of the QoS Control field.
+    /// [`HAS_QOS`] and the first octet of the QoS Control field; or [`LISTED`].
     qos: u32,
 }
 
+/// It is not usual: `numbers` is its place on a list of others.
+const LISTED: u32 = 1 << 31;
+
 impl UsualUp {
+    /// A frame that is not usual, in the room of one that is: it stands on a list of others at that place.
+    pub(super) const fn listed(place: u32) -> Self {
+        Self { numbers: place as u64, qos: LISTED }
+    }
+
+    /// That place.
+    #[inline]
+    pub(super) fn place(self) -> Option<usize> {
+        if self.qos & LISTED == 0 { None } else { usize::try_from(self.numbers).ok() }
+    }
+
     /// The stages before the key, for a frame that the row's address received; and how long the frame becomes.
     #[inline]
-    pub(super) fn admit(row: &Row, frame: &[u8]) -> Option<(Self, usize)> {
+    pub(super) fn admit(row: &Row, frame: &[u8]) -> Option<(Self, u32)> {
         const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | RETRY | PROTECTED | ORDER;
-        let header = Header::read(frame, MASK, DATA | FROM_DS | PROTECTED)?;
-        let ccmp = u64::from_le_bytes(*frame.get(header.length..)?.first_chunk::<CCMP_HEADER_LENGTH>()?);
+        // No protected frame is shorter.
+        let start = frame.first_chunk::<{ THREE_ADDRESS_LENGTH + 2 + CCMP_HEADER_LENGTH }>()?;
+        let [.., qos, _, _, _, _, _, _, _, _, _] = *start;
+        let header = Header::read(words(start)?, qos, MASK, DATA | FROM_DS | PROTECTED)?;
+        let (with_qos, without) = (start.last_chunk()?, start.get(THREE_ADDRESS_LENGTH..)?.first_chunk()?);
+        let ccmp = u64::from_le_bytes(if header.qos & HAS_QOS != 0 { *with_qos } else { *without });
         let packet_number = PacketNumber::from_low_bits(ccmp >> 32 << 16 | ccmp & 0xffff);
         let key = row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0))?;
         let length = key.opened_length(frame)?;
         let is_usual = ccmp & CCMP_KEY_OCTET == CCMP_KEY_0
-            && length >= header.length
-            && row.is_in_bss(header.addr2)
-            && row.state() >= ConnectionState::Associated
-            && !row.forwards_protected()
-            && key.replay().check(ReplayClass::Priority(header.tid()), packet_number);
+            && length >= header.length()
+            && frame.len() <= MAX_MPDU_LENGTH
+            && row.gate().lets_up(header.transmitter)
+            && key.replay().check(ReplayClass::Priority(tid(header.qos)), packet_number);
         let numbers = packet_number.value() | header.sequence >> 4 << 48;
-        let qos = if header.control & QOS != 0 { HAS_QOS } else { 0 } | u32::from(header.qos);
-        is_usual.then_some((Self { numbers, qos }, length))
+        #[expect(clippy::cast_possible_truncation, reason = "the frame is no longer than an MPDU may be")]
+        is_usual.then_some((Self { numbers, qos: header.qos }, length as u32))
     }
 
     /// The stages behind the key. Without the Retry bit nothing is a copy.
     #[inline]
     pub(super) fn pass(self, row: &mut Row, class: PacketClass) -> Result<PacketClass, DropReason> {
         let key = row.keys.find_mut(KeyScope::Pairwise, KeyId::from_low_bits(0)).ok_or(DropReason::NoKey)?;
-        let [qos, ..] = self.qos.to_le_bytes();
-        let tid = Tid::from_low_bits(qos & 0x0f);
+        let tid = tid(self.qos);
         if !key.replay_mut().advance(ReplayClass::Priority(tid), PacketNumber::from_low_bits(self.numbers)) {
             return Err(DropReason::Replay);
         }
         let has_qos = self.qos & HAS_QOS != 0;
         let sequence = u16::try_from(self.numbers >> 48).unwrap_or_default();
-        row.mac.duplicates.remember(DuplicateClass::Data(has_qos.then_some(tid)), sequence);
-        check_class(row, class, false).map(|()| class)
+        row.duplicates.remember(DuplicateClass::Data(has_qos.then_some(tid)), sequence);
+        if class == PacketClass::Data && !row.gate().lets_data() {
+            return Err(DropReason::NotConnected);
+        }
+        Ok(class)
     }
 
     /// What it is to the host, once it was opened.
     #[inline]
     pub(super) fn class(self, plain: &[u8]) -> PacketClass {
-        let [qos, ..] = self.qos.to_le_bytes();
-        let header_length = THREE_ADDRESS_LENGTH + if self.qos & HAS_QOS != 0 { 2 } else { 0 };
-        classify(plain, header_length, qos & AMSDU_PRESENT != 0)
+        classify(plain, header_length(self.qos), self.qos & AMSDU_PRESENT != 0)
     }
+}
+
+/// The traffic identifier of a QoS Control field; 0 without one.
+#[inline]
+const fn tid(qos: u32) -> Tid {
+    let [qos, ..] = qos.to_le_bytes();
+    Tid::from_low_bits(qos)
 }
 
 /// A usual frame to the access point: the key's identifier, the packet number that it gets, and how long it becomes.
 #[inline(always)]
-pub(super) fn admit_down(row: &mut Row, frame: &[u8]) -> Option<(KeyId, PacketNumber, usize)> {
+pub(super) fn admit_down(row: &mut Row, frame: &[u8]) -> Option<(KeyId, PacketNumber, u32)> {
     const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | PROTECTED | ORDER;
-    let header = Header::read(frame, MASK, DATA | TO_DS)?;
+    let words = words(frame)?;
+    let has_qos = words[0] & QOS != 0;
+    let qos = if has_qos { *frame.get(THREE_ADDRESS_LENGTH)? } else { 0 };
+    let header = Header::read(words, qos, MASK, DATA | TO_DS)?;
     let is_usual = header.qos & AMSDU_PRESENT == 0
-        && row.is_in_bss(header.addr1)
-        && row.state() == ConnectionState::Authorized
-        && body_ethertype(frame.get(header.length..)?) != Some(EAPOL_ETHERTYPE);
+        && frame.len() <= MAX_MPDU_LENGTH
+        && row.gate().lets_down(header.receiver)
+        && body_ethertype(frame.get(header.length()..)?) != Some(EAPOL_ETHERTYPE);
     let key_id = row.keys().transmit().filter(|_| is_usual)?;
     let key = row.keys.find_mut(KeyScope::Pairwise, key_id)?;
     let length = key.sealed_length(frame)?;
-    Some((key_id, key.next_packet_number()?, length))
+    #[expect(clippy::cast_possible_truncation, reason = "65,535 at most")]
+    Some((key_id, key.next_packet_number()?, length as u32))
 }
 
 #[cfg(test)]
@@ -155,8 +187,8 @@ mod tests {
     use super::super::transmit;
     use super::*;
     use crate::host_api::TransmitDescriptor;
-    use crate::host_api::call::{CipherSuite, Connection, Parameters};
-    use crate::ids::{VmId, VrId};
+    use crate::host_api::call::{CipherSuite, Connection, ConnectionState, Parameters};
+    use crate::ids::{MacAddr, VmId, VrId};
     use crate::wire::mac_header::{MacHeader, QosControl};
 
     const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -228,9 +260,9 @@ mod tests {
             let way = receive::admit_to_row(&row, &header, &frame);
             let Ok(way @ Way::Open(opening, _)) = way else { panic!("not opened: {way:?}") };
             prop_assert_eq!((opening.scope, opening.key_id.value()), (KeyScope::Pairwise, 0));
-            prop_assert_eq!(opening.length as usize, length);
+            prop_assert_eq!(opening.length, length);
             let before = dump(&row);
-            let plain = &frame[..length];
+            let plain = &frame[..length as usize];
             let expected = receive::pass(&mut row, way, plain);
             let after = dump(&row);
             // The same once more, by the other way, on a row like the first.
@@ -254,7 +286,7 @@ mod tests {
             prop_assert_eq!(transmit::protection(&row, outgoing), Ok(Some(key_id)));
             let key = row.keys().find(KeyScope::Pairwise, key_id).unwrap();
             prop_assert_eq!((number.value(), key.transmitted().value()), (1, 1));
-            prop_assert_eq!(key.key().sealed_length(&frame), Some(length));
+            prop_assert_eq!(key.key().sealed_length(&frame), Some(length as usize));
         }
     }
 

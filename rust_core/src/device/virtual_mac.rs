@@ -8,13 +8,10 @@ pub const TIDS: usize = 16;
 
 const SEQUENCE_NUMBERS: u16 = 4096;
 
-/// One VM's MAC: sequence counters, duplicate filter, power state, frames waiting to be sent.
-///
-/// What every received frame needs stands first.
+/// One VM's MAC: sequence counters, power state, frames waiting to be sent. Its duplicate filter, which every received frame
+/// needs, stands elsewhere in the row.
 #[derive(Debug, Default)]
-#[repr(C)]
 pub struct VirtualMac {
-    pub(crate) duplicates: DuplicateFilter,
     pub(crate) power: PowerState,
     pub(crate) sequence: SequenceCounters,
     pub(crate) queue: TransmitQueue,
@@ -66,9 +63,14 @@ impl SequenceCounters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct DuplicateFilter {
+    management: Option<(MacAddr, u16)>,
     /// By TID, and at the end for data without one; [`NO_NUMBER`] before the first.
     data: [u16; TIDS + 1],
-    management: Option<(MacAddr, u16)>,
+}
+
+impl DuplicateFilter {
+    /// Where the memory of data frames starts.
+    pub(crate) const DATA: usize = core::mem::offset_of!(Self, data);
 }
 
 /// No sequence number has so many bits.

@@ -5,7 +5,7 @@
 use super::connection_table::ConnectionTable;
 use super::outbox::Outbox;
 use super::transmitter::Transmitter;
-use super::virtual_mac::VirtualMac;
+use super::virtual_mac::{DuplicateFilter, VirtualMac};
 use crate::host_api::CallError;
 use crate::ids::{MacAddr, VmId, VrId};
 
@@ -36,6 +36,7 @@ pub(crate) fn reset_virtual_mac(
     let row = table.row_mut(vr).ok_or(CallError::UnknownVm)?;
     transmitter.flush_all(row, outbox);
     // The access point still believes what it was told last.
+    row.duplicates = DuplicateFilter::default();
     row.mac = VirtualMac { power: row.mac.power, ..VirtualMac::default() };
     Ok(())
 }

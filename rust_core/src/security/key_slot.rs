@@ -12,22 +12,21 @@ use crate::ids::{KeyId, PacketNumber};
 
 /// An installed key. No `Clone`: two slots under one key would repeat packet numbers.
 ///
-/// In this order: in a row of the connection table the key's octets end a cache line, and packet number and the first
-/// replay counters share the next one.
+/// In this order: where a slot starts a cache line, as in a row of the connection table, the replay counter of priority 0,
+/// the packet number of what is sent, and the key fill one line.
 #[repr(C)]
 pub struct KeySlot {
-    key: CcmpKey,
+    replay: ReplayCounters,
     transmitted: PacketNumber,
     key_id: KeyId,
-    replay: ReplayCounters,
+    /// Frames are sent with it.
+    sends: bool,
+    key: CcmpKey,
 }
 
 impl KeySlot {
-    /// Where the replay counters start.
-    pub(crate) const REPLAY: usize = core::mem::offset_of!(Self, replay);
-    /// Where the packet number of what is sent stands.
-    #[cfg(test)]
-    pub(crate) const SENDING: usize = core::mem::offset_of!(Self, transmitted);
+    /// Where that line starts.
+    pub(crate) const LINE: usize = core::mem::offset_of!(Self, transmitted) - size_of::<PacketNumber>();
 
     /// Installs a temporal key; received packet numbers must be larger than `receive_counter`.
     ///
@@ -46,7 +45,7 @@ impl KeySlot {
             return Err(CallError::WeakKey);
         }
         let replay = ReplayCounters::new(receive_counter);
-        Ok(Self { key, key_id, transmitted: PacketNumber::default(), replay })
+        Ok(Self { replay, transmitted: PacketNumber::default(), key_id, sends: false, key })
     }
 
     /// Gives the next packet number away; `None` after 2^48 - 1: the key is exhausted (IEEE 802.11-2020 12.5.3.3.2).
@@ -108,7 +107,7 @@ impl KeySlot {
     /// CCMP header and MIC, from what lies next to the key.
     #[inline]
     const fn overhead(&self) -> usize {
-        HEADER_LENGTH + if self.cipher().0 == CipherSuite::CCMP_256.0 { 16 } else { 8 }
+        HEADER_LENGTH + self.key.mic_length()
     }
 
     /// The key itself, for batches.
@@ -124,6 +123,17 @@ impl KeySlot {
     /// Its identifier in CCMP headers.
     pub const fn key_id(&self) -> KeyId {
         self.key_id
+    }
+
+    /// Frames are sent with it. Whoever holds several keys of a peer keeps that true of one of them at most.
+    #[inline]
+    pub const fn sends(&self) -> bool {
+        self.sends
+    }
+
+    /// Frames are sent with it from now on, or with another key.
+    pub(crate) const fn set_sends(&mut self, sends: bool) {
+        self.sends = sends;
     }
 
     /// The last packet number given away; 0 before the first. A group key's Key RSC is this.

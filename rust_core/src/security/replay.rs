@@ -15,15 +15,19 @@ pub enum ReplayClass {
 }
 
 impl ReplayClass {
+    /// Its place in [`ReplayCounters`].
+    #[inline]
     const fn index(self) -> usize {
         match self {
-            Self::Priority(tid) => tid.value() as usize,
-            Self::Management => MANAGEMENT,
+            Self::Priority(tid) => PRIORITY_0 - (tid.value() & 15) as usize,
+            Self::Management => 0,
         }
     }
 }
 
 /// The largest packet number accepted so far, for each class.
+///
+/// In memory the class that is used most, priority 0, comes last: what stands behind the counters shares its cache line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayCounters([PacketNumber; ReplayCounters::COUNT]);
 
@@ -37,13 +41,16 @@ impl ReplayCounters {
     }
 
     /// As saved by [`Self::values`].
-    pub const fn from_values(values: [PacketNumber; Self::COUNT]) -> Self {
+    pub fn from_values(mut values: [PacketNumber; Self::COUNT]) -> Self {
+        values.reverse();
         Self(values)
     }
 
     /// Priorities 0 to 15, then management.
-    pub const fn values(&self) -> [PacketNumber; Self::COUNT] {
-        self.0
+    pub fn values(&self) -> [PacketNumber; Self::COUNT] {
+        let mut values = self.0;
+        values.reverse();
+        values
     }
 
     /// The last number accepted in that class.
@@ -77,7 +84,8 @@ impl ReplayCounters {
     }
 }
 
-const MANAGEMENT: usize = ReplayCounters::COUNT - 1;
+/// Where the counter of priority 0 stands.
+const PRIORITY_0: usize = ReplayCounters::COUNT - 1;
 
 #[cfg(test)]
 mod tests {

@@ -51,12 +51,20 @@ impl fmt::Display for MsduError {
 impl core::error::Error for MsduError {}
 
 /// The Ethertype of a body in the clear; `None` where no LLC/SNAP header stands for one.
+#[inline]
 pub fn body_ethertype(body: &[u8]) -> Option<u16> {
-    let (snap, _) = body.split_first_chunk::<SNAP_LENGTH>()?;
-    let [prefix @ .., high, low] = *snap;
-    let ethertype = u16::from_be_bytes([high, low]);
-    let stands_for_it = prefix == BRIDGE_TUNNEL || (prefix == RFC_1042 && !is_tunnelled(ethertype));
+    // As one word: every data frame is asked.
+    let snap = u64::from_be_bytes(*body.first_chunk::<SNAP_LENGTH>()?);
+    let [.., high, low] = snap.to_be_bytes();
+    let (prefix, ethertype) = (snap & !0xffff, u16::from_be_bytes([high, low]));
+    let stands_for_it =
+        prefix == snap_word(BRIDGE_TUNNEL) || (prefix == snap_word(RFC_1042) && !is_tunnelled(ethertype));
     (stands_for_it && ethertype >= FIRST_ETHERTYPE).then_some(ethertype)
+}
+
+/// An LLC/SNAP header without its Ethertype, as a big-endian word.
+const fn snap_word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([a, b, c, d, e, f, 0, 0])
 }
 
 /// `AppleTalk` ARP and IPX, whose RFC 1042 form is another frame than their Ethernet II form (IEEE 802.1H).

@@ -2,36 +2,34 @@
 
 use core::ops::Range;
 
-use super::{Admission, Failure, Path, Ticket, shard_of};
-use crate::device::address_index::AddressIndex;
+use super::{Admission, Failure, Owner, Path, Ticket, length_of, shard_of};
+use crate::device::address_index::{AddressIndex, BLOCK};
 use crate::device::connection_table::{Groups, Row};
 use crate::device::drop_reason::DropReason;
 use crate::device::rows::Shard;
 use crate::frame_batch::Frames;
-use crate::ids::VrId;
 
 /// Rows that are fetched while others are worked on: as many as a core has misses under way, and some more.
-const AHEAD: usize = 16;
+const AHEAD: usize = 24;
 
 /// Neighbouring frames of a batch.
 pub(super) struct Part<P: Path> {
     /// The first one's number.
     start: usize,
-    owners: Vec<Option<VrId>>,
+    owners: Vec<Owner>,
     /// By shard, where there are several: its frames, and whose they are.
-    by_shard: Vec<Vec<(u32, Option<VrId>)>>,
+    by_shard: Vec<Vec<(u32, Owner)>>,
     pub(super) tickets: Vec<Ticket<P::Way>>,
     /// Where there are several shards, what became of each frame in the cipher, and what there is to know of it: few octets,
     /// which other threads read.
     pub(super) fates: Vec<Result<P::Seen, DropReason>>,
     pub(super) jobs: P::Jobs,
-    pub(super) outs: Vec<&'static mut [u8]>,
 }
 
 impl<P: Path> Default for Part<P> {
     fn default() -> Self {
-        let (owners, by_shard, tickets, outs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { start: 0, owners, by_shard, tickets, fates: Vec::new(), jobs: P::Jobs::default(), outs }
+        let (owners, by_shard, tickets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { start: 0, owners, by_shard, tickets, fates: Vec::new(), jobs: P::Jobs::default() }
     }
 }
 
@@ -63,7 +61,7 @@ impl<P: Path> Part<P> {
         *start = range.start;
         owners.clear();
         let frames = frames.part(range);
-        addresses.lookup_many(frames.iter().map(P::address), owners);
+        find_owners::<P>(addresses, frames, owners);
         if shards == 1 {
             return;
         }
@@ -71,8 +69,8 @@ impl<P: Path> Part<P> {
         by_shard.iter_mut().for_each(Vec::clear);
         let numbers = u32::try_from(*start).unwrap_or(u32::MAX)..;
         for (number, (owner, frame)) in numbers.zip(owners.iter_mut().zip(frames.iter())) {
-            if owner.is_none() {
-                *owner = P::resolve(groups, frame);
+            if *owner == Owner::NOBODY {
+                *owner = Owner::of(P::resolve(groups, frame));
             }
             if let Some(list) = by_shard.get_mut(shard_of(*owner, shards)) {
                 list.push((number, *owner));
@@ -88,8 +86,12 @@ impl<P: Path> Part<P> {
         groups: Groups<'_>,
         frames: Frames<'_>,
     ) {
-        self.tickets.clear();
-        admit_all::<P>(&mut self.tickets, shard, others, &self.owners, groups, frames);
+        let Self { owners, tickets, .. } = self;
+        tickets.resize(owners.len(), Ticket::default());
+        // Fetching ahead goes on behind the last.
+        owners.resize(tickets.len() + AHEAD, Owner::NOBODY);
+        admit_all::<P>(tickets, shard, others, owners, groups, frames);
+        owners.truncate(tickets.len());
     }
 
     /// Where there are several, their tickets in the order of the frames; this is part `number`.
@@ -102,6 +104,11 @@ impl<P: Path> Part<P> {
             .extend(owners.iter().filter_map(|owner| places.get_mut(shard_of(*owner, lanes.len()))?.next().copied()));
     }
 
+    /// The first frame's number.
+    pub(super) const fn start(&self) -> usize {
+        self.start
+    }
+
     /// How many frames.
     pub(super) const fn len(&self) -> usize {
         self.owners.len()
@@ -109,7 +116,7 @@ impl<P: Path> Part<P> {
 
     /// How many octets the frames have that passed.
     pub(super) fn length(&self) -> usize {
-        self.tickets.iter().map(|ticket| ticket.length as usize).sum()
+        length_of(&self.tickets)
     }
 
     /// Where a frame stands in this part.
@@ -117,7 +124,15 @@ impl<P: Path> Part<P> {
         (frame as usize).saturating_sub(self.start)
     }
 
-    fn of_shard(&self, shard: usize) -> &[(u32, Option<VrId>)] {
+    /// The octets of the frame at that place, of all that the part has.
+    #[cold]
+    pub(super) fn octets_of<'a>(&self, place: usize, octets: &'a [u8]) -> &'a [u8] {
+        let start = length_of(self.tickets.get(..place).unwrap_or_default());
+        let length = self.tickets.get(place).map_or(0, Ticket::length);
+        octets.get(start..start + length).unwrap_or_default()
+    }
+
+    fn of_shard(&self, shard: usize) -> &[(u32, Owner)] {
         self.by_shard.get(shard).map(Vec::as_slice).unwrap_or_default()
     }
 }
@@ -133,13 +148,15 @@ impl<P: Path> Lane<P> {
         frames: Frames<'_>,
     ) {
         let Self { tickets, starts, .. } = self;
-        tickets.clear();
+        tickets.resize(parts.iter().map(|part| part.of_shard(number).len()).sum(), Ticket::default());
         starts.clear();
+        let mut start = 0;
         for part in parts {
-            let start = tickets.len();
-            admit_listed::<P>(tickets, shard, others, part.of_shard(number), frames);
-            let length = tickets.get(start..).unwrap_or_default().iter().map(|ticket| ticket.length as usize).sum();
-            starts.push((start, length));
+            let list = part.of_shard(number);
+            let tickets = tickets.get_mut(start..start + list.len()).unwrap_or_default();
+            admit_listed::<P>(tickets, shard, others, list, frames);
+            starts.push((start, length_of(tickets)));
+            start += list.len();
         }
     }
 
@@ -153,43 +170,67 @@ impl<P: Path> Lane<P> {
     }
 }
 
+/// Whose addresses they are; by itself, for the look-up has all registers then.
+#[inline(never)]
+fn find_owners<P: Path>(addresses: &AddressIndex, frames: Frames<'_>, owners: &mut Vec<Owner>) {
+    let mut frames = frames.iter();
+    let (mut octets, mut rows) = ([[0; 6]; BLOCK], [0; BLOCK]);
+    loop {
+        let mut count = 0;
+        for (octets, frame) in octets.iter_mut().zip(&mut frames) {
+            *octets = *P::address(frame).unwrap_or(&[0; 6]);
+            count += 1;
+        }
+        addresses.lookup_octets(octets.get(..count).unwrap_or_default(), &mut rows);
+        owners.extend(rows.get(..count).unwrap_or_default().iter().map(|row| Owner(*row)));
+        if count < BLOCK {
+            return;
+        }
+    }
+}
+
 /// Where there is one shard. A loop in a function of its own has the registers for itself.
 #[inline(never)]
 fn admit_all<P: Path>(
-    tickets: &mut Vec<Ticket<P::Way>>,
+    tickets: &mut [Ticket<P::Way>],
     shard: &mut Shard,
     others: &mut P::Others,
-    owners: &[Option<VrId>],
+    owners: &[Owner],
     groups: Groups<'_>,
     frames: Frames<'_>,
 ) {
-    owners.iter().take(AHEAD).flatten().for_each(|vr| P::prefetch(shard, *vr));
-    for (index, (frame, owner)) in (0..).zip(frames.iter().zip(owners)) {
-        if let Some(next) = owners.get(index as usize + AHEAD).copied().flatten() {
+    owners.iter().take(AHEAD).filter_map(|owner| owner.row()).for_each(|vr| P::prefetch(shard, vr));
+    let next = owners.iter().skip(AHEAD);
+    let mut index = 0;
+    for (((ticket, frame), owner), next) in tickets.iter_mut().zip(frames.iter()).zip(owners).zip(next) {
+        if let Some(next) = next.row() {
             P::prefetch(shard, next);
         }
-        let owner = owner.or_else(|| P::resolve(groups, frame));
-        admit_one::<P>(tickets, others, shard, index, owner, frame);
+        let mut owner = *owner;
+        if owner == Owner::NOBODY {
+            owner = Owner::of(P::resolve(groups, frame));
+        }
+        admit_one::<P>(ticket, others, shard, index, owner, frame);
+        index = index.wrapping_add(1);
     }
 }
 
 /// Where there are several, the frames that a thread found for this one.
 #[inline(never)]
 fn admit_listed<P: Path>(
-    tickets: &mut Vec<Ticket<P::Way>>,
+    tickets: &mut [Ticket<P::Way>],
     shard: &mut Shard,
     others: &mut P::Others,
-    list: &[(u32, Option<VrId>)],
+    list: &[(u32, Owner)],
     frames: Frames<'_>,
 ) {
-    list.iter().take(AHEAD).filter_map(|(_, owner)| *owner).for_each(|vr| P::prefetch(shard, vr));
-    for (place, (index, owner)) in list.iter().enumerate() {
-        if let Some((_, Some(next))) = list.get(place + AHEAD) {
-            P::prefetch(shard, *next);
+    list.iter().take(AHEAD).filter_map(|(_, owner)| owner.row()).for_each(|vr| P::prefetch(shard, vr));
+    for (place, (ticket, (index, owner))) in tickets.iter_mut().zip(list).enumerate() {
+        if let Some(next) = list.get(place + AHEAD).and_then(|(_, owner)| owner.row()) {
+            P::prefetch(shard, next);
         }
-        if let Some(frame) = frames.frame(*index as usize) {
-            admit_one::<P>(tickets, others, shard, *index, *owner, frame);
-        }
+        let frame = frames.frame(*index as usize).unwrap_or_default();
+        admit_one::<P>(ticket, others, shard, *index, *owner, frame);
     }
 }
 
@@ -197,37 +238,37 @@ fn admit_listed<P: Path>(
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "two loops call it, each per frame")]
 fn admit_one<P: Path>(
-    tickets: &mut Vec<Ticket<P::Way>>,
+    ticket: &mut Ticket<P::Way>,
     others: &mut P::Others,
     shard: &mut Shard,
     index: u32,
-    owner: Option<VrId>,
+    owner: Owner,
     frame: &[u8],
 ) {
-    let mut row = owner.and_then(|vr| shard.get_mut(vr));
-    let vm = row.as_ref().map(|row| row.vm());
-    if let Some((way, length)) = row.as_mut().and_then(|row| P::admit_usual(row, frame)) {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        tickets.push(Ticket { frame: index, length, row: owner, vm, verdict: Ok(()), way });
+    let mut row = owner.row().and_then(|vr| shard.get_mut(vr));
+    if let Some(row) = &mut row
+        && let Some((way, length)) = P::admit_usual(row, frame)
+    {
+        *ticket = Ticket { frame: index, length, owner, vm: Some(row.vm()), verdict: Ok(()), way };
     } else {
-        tickets.push(judge::<P>(index, owner, row, frame, others));
+        *ticket = judge::<P>(index, owner, row, frame, others);
     }
 }
 
 #[inline(never)]
 fn judge<P: Path>(
     index: u32,
-    owner: Option<VrId>,
+    owner: Owner,
     row: Option<&mut Row>,
     frame: &[u8],
     others: &mut P::Others,
 ) -> Ticket<P::Way> {
     let vm = row.as_ref().map(|row| row.vm());
     let Admission { is_rows, way } = P::admit(row, frame, others);
-    let (row, vm) = if is_rows { (owner, vm) } else { (None, None) };
+    let (owner, vm) = if is_rows { (owner, vm) } else { (Owner::NOBODY, None) };
     let (verdict, way, length) = match way {
         Ok((way, length)) => (Ok(()), way, u32::try_from(length).unwrap_or(u32::MAX)),
         Err(reason) => (Err(reason), P::Way::default(), 0),
     };
-    Ticket { frame: index, length, row, vm, verdict, way }
+    Ticket { frame: index, length, owner, vm, verdict, way }
 }

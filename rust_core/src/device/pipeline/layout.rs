@@ -75,21 +75,21 @@ impl<'a, 'o> Place<'a, 'o> {
         part
     }
 
-    /// Gives each frame its octets. What has no room has failed.
-    pub(super) fn lay_out<W>(self, tickets: &mut [Ticket<W>], outs: &mut Vec<&'o mut [u8]>) {
-        let Self { ends, vms, verdicts, mut octets, start } = self;
-        outs.extend(tickets.iter_mut().map(|ticket| {
-            if octets.len() < ticket.length as usize {
+    /// Gives each frame its octets, one behind the other, and says so. What has no room has failed.
+    pub(super) fn lay_out<W>(self, tickets: &mut [Ticket<W>]) -> &'o mut [u8] {
+        let Self { ends, vms, verdicts, octets, start } = self;
+        let mut length = 0_usize;
+        for (end, ticket) in ends.iter_mut().zip(&mut *tickets) {
+            let more = length.wrapping_add(ticket.length());
+            if more > octets.len() {
                 (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0);
+            } else {
+                length = more;
             }
-            let (out, rest) = split(core::mem::take(&mut octets), ticket.length as usize);
-            octets = rest;
-            out
-        }));
-        let mut at = start;
-        for (end, ticket) in ends.iter_mut().zip(&*tickets) {
-            at += ticket.length;
-            *end = at;
+            // Less than 4 GiB in all.
+            #[expect(clippy::cast_possible_truncation, reason = "see above")]
+            let passed = length as u32;
+            *end = start.wrapping_add(passed);
         }
         for (vm, ticket) in vms.iter_mut().zip(&*tickets) {
             *vm = ticket.vm;
@@ -97,6 +97,7 @@ impl<'a, 'o> Place<'a, 'o> {
         for (verdict, ticket) in verdicts.iter_mut().zip(&*tickets) {
             *verdict = ticket.verdict;
         }
+        octets
     }
 }
 
@@ -107,11 +108,12 @@ fn split<T>(all: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Owner, length_of};
     use super::*;
     use crate::ids::Identifier;
 
     fn ticket(frame: u32, length: u32, verdict: Result<(), DropReason>) -> Ticket<()> {
-        Ticket { frame, length, row: None, vm: Some(VmId::from_u16(7)), verdict, way: () }
+        Ticket { frame, length, owner: Owner::NOBODY, vm: Some(VmId::from_u16(7)), verdict, way: () }
     }
 
     #[test]
@@ -120,12 +122,10 @@ mod tests {
         let mut layout = Layout::new(vec![5; 2], &mut vms, &mut verdicts, 5);
         let mut first = [ticket(0, 2, Ok(())), ticket(1, 0, Err(DropReason::Replay))];
         let mut second = [ticket(2, 3, Ok(())), ticket(3, 2, Ok(())), ticket(4, 1, Ok(()))];
-        let (mut first_outs, mut second_outs) = (Vec::new(), Vec::new());
         let mut rest = layout.place(&mut octets);
-        rest.split_off(2, 2).lay_out(&mut first, &mut first_outs);
-        rest.split_off(3, 4).lay_out(&mut second, &mut second_outs);
-        let lengths = |outs: &[&mut [u8]]| outs.iter().map(|out| out.len()).collect::<Vec<_>>();
-        assert_eq!((lengths(&first_outs), lengths(&second_outs)), (vec![2, 0], vec![3, 0, 1]));
+        assert_eq!(rest.split_off(2, 2).lay_out(&mut first).len(), 2);
+        assert_eq!(rest.split_off(3, 4).lay_out(&mut second).len(), 4);
+        assert_eq!((length_of(&first), second.map(|ticket| ticket.length)), (2, [3, 0, 1]));
         assert_eq!(second[1].verdict, Err(DropReason::Truncated));
         assert!(!layout.mark_failed([Failure { frame: 1, reason: DropReason::Replay }].iter()));
         assert!(layout.mark_failed([Failure { frame: 4, reason: DropReason::MicFailed }].iter()));

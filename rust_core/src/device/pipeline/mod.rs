@@ -23,13 +23,14 @@ use core::fmt;
 use admission::{Lane, Part};
 use layout::Layout;
 
+use super::address_index::NOBODY;
 use super::batch::BatchOutcome;
 use super::connection_table::{Groups, Parts, Row};
 use super::crew::Crew;
 use super::drop_reason::DropReason;
 use super::rows::{Rows, Shard};
 use crate::frame_batch::{FrameBatch, Frames, make_room};
-use crate::ids::{MacAddr, VmId, VrId};
+use crate::ids::{Identifier, VmId, VrId};
 
 /// A direction: up or down.
 pub(super) trait Path: Sized + Sync {
@@ -48,8 +49,8 @@ pub(super) trait Path: Sized + Sync {
     /// Empties the room.
     fn clear(others: &mut Self::Others);
 
-    /// The address that says whose frame it is; any if it has none.
-    fn address(frame: &[u8]) -> MacAddr;
+    /// The address that says whose frame it is; nothing if it has none.
+    fn address(frame: &[u8]) -> Option<&[u8; 6]>;
 
     /// The row of a frame whose address no row owns.
     fn resolve(groups: Groups<'_>, frame: &[u8]) -> Option<VrId>;
@@ -58,17 +59,18 @@ pub(super) trait Path: Sized + Sync {
     fn prefetch(shard: &Shard, vr: VrId);
 
     /// What is to be done, and how long the frame becomes, where it is as nearly all frames are and passes.
-    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Self::Way, usize)>;
+    fn admit_usual(row: &mut Row, frame: &[u8]) -> Option<(Self::Way, u32)>;
 
     /// All stages before the cipher.
     fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Self::Others) -> Admission<Self::Way>;
 
-    /// The cipher, or a copy of what goes as it came.
+    /// The cipher, or a copy of what goes as it came, for some frames and their tickets. In `octets` they come to lie one
+    /// behind the other, each as long as its ticket says.
     fn cipher(
         shards: impl Shards<Self>,
         frames: Frames<'_>,
         tickets: &mut [Ticket<Self::Way>],
-        outs: &mut [&mut [u8]],
+        octets: &mut [u8],
         jobs: &mut Self::Jobs,
     );
 
@@ -95,17 +97,50 @@ pub(super) struct Admission<W> {
     pub(super) way: Result<(W, usize), DropReason>,
 }
 
-/// A frame on its way.
+/// A frame on its way: half a cache line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket<W> {
+    /// Where it passed so far.
+    pub(super) way: W,
     pub(super) frame: u32,
     length: u32,
-    pub(super) row: Option<VrId>,
     vm: Option<VmId>,
+    pub(super) owner: Owner,
     /// Whether it passed so far.
     pub(super) verdict: Result<(), DropReason>,
-    /// Where it did.
-    pub(super) way: W,
+}
+
+/// Memory for one.
+impl<W: Default> Default for Ticket<W> {
+    fn default() -> Self {
+        Self { way: W::default(), frame: 0, length: 0, vm: None, owner: Owner::NOBODY, verdict: Ok(()) }
+    }
+}
+
+impl<W> Ticket<W> {
+    /// Octets that the frame has in the result; none where it did not pass.
+    #[inline]
+    pub(super) const fn length(&self) -> usize {
+        self.length as usize
+    }
+}
+
+/// Whose a frame is: a row's number, or [`NOBODY`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner(u16);
+
+impl Owner {
+    const NOBODY: Self = Self(NOBODY);
+
+    #[inline]
+    fn of(row: Option<VrId>) -> Self {
+        row.map_or(Self::NOBODY, |vr| Self(vr.to_u16()))
+    }
+
+    #[inline]
+    pub(super) fn row(self) -> Option<VrId> {
+        (self.0 != NOBODY).then_some(VrId::new(self.0))
+    }
 }
 
 /// Where the cipher finds what it needs of a frame's row.
@@ -155,7 +190,7 @@ impl<P: Path> Shards<P> for OneShard<'_, P> {
     where
         Self: 'a,
     {
-        ticket.row.and_then(|vr| self.shard.get(vr))
+        self.shard.known(ticket.owner.row()?)
     }
 
     #[inline]
@@ -173,14 +208,14 @@ impl<P: Path> Shards<P> for AllShards<'_, P> {
     where
         Self: 'a,
     {
-        ticket.row.and_then(|vr| self.rows.get(vr))
+        self.rows.known(ticket.owner.row()?)
     }
 
     fn others<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a P::Others>
     where
         Self: 'a,
     {
-        self.others.get(shard_of(ticket.row, self.others.len()))
+        self.others.get(shard_of(ticket.owner, self.others.len()))
     }
 }
 
@@ -212,7 +247,7 @@ impl<P: Path> fmt::Debug for Scratch<P> {
 }
 
 /// Frames that go through the cipher and what is behind it together: their rows and jobs stay in the nearest cache.
-const SLICE: usize = 64;
+const SLICE: usize = 256;
 
 /// Takes a batch through all stages.
 pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, table: Parts<'_>, frames: Frames<'_>, out: &mut BatchOutcome) {
@@ -234,15 +269,16 @@ pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, table: Parts<'_>, frames: F
             part.admit_all(shard, own, groups, frames);
         }
         make_room(&mut octets, part.length().min(u32::MAX as usize));
-        let mut outs = recycle(core::mem::take(&mut part.outs));
-        layout.place(&mut octets).lay_out(&mut part.tickets, &mut outs);
-        for (tickets, outs) in part.tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
+        let mut rest = layout.place(&mut octets).lay_out(&mut part.tickets);
+        for (number, tickets) in part.tickets.chunks_mut(SLICE).enumerate() {
+            let octets;
+            (octets, rest) = split_front(rest, length_of(tickets));
+            let frames = frames.part(number * SLICE..number * SLICE + tickets.len());
             if let [shard] = rows.shards_mut() {
-                P::cipher(OneShard { shard, others: own }, frames, tickets, outs, &mut part.jobs);
-                finish_all::<P>(shard, tickets, outs, own, &mut lane.failures);
+                P::cipher(OneShard { shard, others: own }, frames, tickets, octets, &mut part.jobs);
+                finish_all::<P>(shard, tickets, octets, own, &mut lane.failures);
             }
         }
-        part.outs = recycle(outs);
     } else {
         by_several(scratch, rows, crew, frames, &mut octets, &mut layout);
     }
@@ -270,44 +306,50 @@ fn by_several<P: Path>(
     });
     let lengths = |number: usize| lanes.iter().map(move |lane| lane.length(number)).sum::<usize>();
     make_room(octets, (0..parts.len()).map(lengths).sum::<usize>().min(u32::MAX as usize));
-    let mut outs: Vec<Vec<&mut [u8]>> = parts.iter_mut().map(|part| recycle(core::mem::take(&mut part.outs))).collect();
+    let mut outs: Vec<&[u8]> = parts.iter().map(|_| &[][..]).collect();
     let (shards, shared_lanes) = (AllShards { rows, others }, &*lanes);
     let mut rest = layout.place(octets);
-    let tasks = parts.iter_mut().zip(&mut outs).enumerate().map(|(number, (part, outs))| {
+    let tasks = parts.iter_mut().zip(&mut outs).enumerate().map(|(number, (part, out))| {
         let place = rest.split_off(part.len(), lengths(number));
-        (number, part, outs, place)
+        (number, part, out, place)
     });
-    crew.each(tasks, |(number, part, outs, place)| {
+    crew.each(tasks, |(number, part, out, place)| {
         part.bring_into_order(shared_lanes, number);
-        place.lay_out(&mut part.tickets, outs);
+        let octets = place.lay_out(&mut part.tickets);
         part.fates.clear();
-        for (tickets, outs) in part.tickets.chunks_mut(SLICE).zip(outs.chunks_mut(SLICE)) {
-            P::cipher(shards, frames, tickets, outs, &mut part.jobs);
-            let seen = |(ticket, out): (&Ticket<P::Way>, &&mut [u8])| ticket.verdict.map(|()| P::see(ticket.way, out));
-            part.fates.extend(tickets.iter().zip(&*outs).map(seen));
+        let (mut start, first) = (0, part.start());
+        for (number, tickets) in part.tickets.chunks_mut(SLICE).enumerate() {
+            let length = length_of(tickets);
+            let frames = frames.part(first + number * SLICE..first + number * SLICE + tickets.len());
+            let mut octets = octets.get_mut(start..start + length).unwrap_or_default();
+            P::cipher(shards, frames, tickets, octets, &mut part.jobs);
+            part.fates.extend(tickets.iter().map(|ticket| {
+                let out;
+                (out, octets) = split_front(core::mem::take(&mut octets), ticket.length());
+                ticket.verdict.map(|()| P::see(ticket.way, out))
+            }));
+            start += length;
         }
+        *out = octets;
     });
     let tasks = rows.shards_mut().iter_mut().zip(lanes.iter_mut().zip(others.iter()));
     let (shared_parts, shared_outs) = (&*parts, &*outs);
     crew.each(tasks, |(shard, (lane, others))| {
         lane.failures.clear();
         // From the shard's own tickets: those in the order of the frames are in the nearest cache of who had the cipher.
-        for (number, (part, outs)) in shared_parts.iter().zip(shared_outs).enumerate() {
+        for (number, (part, octets)) in shared_parts.iter().zip(shared_outs).enumerate() {
             let Lane { tickets, starts, failures } = &mut *lane;
             let start = starts.get(number).map_or(0, |(start, _)| *start);
             let end = starts.get(number + 1).map_or(tickets.len(), |(start, _)| *start);
             for ticket in tickets.get(start..end).unwrap_or_default() {
                 let at = part.place_of(ticket.frame);
-                let out = || outs.get(at).map_or(&[][..], |out| &**out);
+                let out = || part.octets_of(at, octets);
                 if let Some(fate) = part.fates.get(at) {
                     finish_one::<P>(shard, ticket, *fate, out, others, failures);
                 }
             }
         }
     });
-    for (part, outs) in parts.iter_mut().zip(outs) {
-        part.outs = recycle(outs);
-    }
 }
 
 /// The stages behind the cipher for all frames of a slice.
@@ -315,11 +357,13 @@ fn by_several<P: Path>(
 fn finish_all<P: Path>(
     shard: &mut Shard,
     tickets: &[Ticket<P::Way>],
-    outs: &[&mut [u8]],
+    mut octets: &[u8],
     others: &P::Others,
     failures: &mut Vec<Failure>,
 ) {
-    for (ticket, out) in tickets.iter().zip(outs) {
+    for ticket in tickets {
+        let out;
+        (out, octets) = octets.split_at(ticket.length().min(octets.len()));
         let fate = ticket.verdict.map(|()| P::see(ticket.way, out));
         finish_one::<P>(shard, ticket, fate, || out, others, failures);
     }
@@ -336,7 +380,7 @@ fn finish_one<'a, P: Path>(
     others: &P::Others,
     failures: &mut Vec<Failure>,
 ) {
-    let Some(row) = ticket.row.and_then(|vr| shard.get_mut(vr)) else { return };
+    let Some(row) = ticket.owner.row().and_then(|vr| shard.known_mut(vr)) else { return };
     if let Err(reason) = fate.and_then(|seen| P::finish(row, ticket.way, seen, ticket.length, out, others)) {
         row.counters.drop(reason);
         failures.push(Failure { frame: ticket.frame, reason });
@@ -345,12 +389,25 @@ fn finish_one<'a, P: Path>(
 
 /// Whose frames each shard has; nobody's are the first one's.
 #[inline]
-const fn shard_of(owner: Option<VrId>, count: usize) -> usize {
-    match (owner, count) {
+fn shard_of(owner: Owner, count: usize) -> usize {
+    match (owner.row(), count) {
         (None, _) => 0,
         (Some(vr), 2) => vr.index() % 2,
         (Some(vr), count) => vr.index() % count,
     }
+}
+
+/// Octets of frames in the result.
+#[inline]
+fn length_of<W>(tickets: &[Ticket<W>]) -> usize {
+    // Less than 4 GiB in all, or the frames were given none.
+    tickets.iter().fold(0, |length, ticket| length.wrapping_add(ticket.length()))
+}
+
+/// The first so many octets, or all that there are, and the others.
+#[inline]
+pub(super) const fn split_front(octets: &mut [u8], count: usize) -> (&mut [u8], &mut [u8]) {
+    octets.split_at_mut(if count < octets.len() { count } else { octets.len() })
 }
 
 /// The memory of a vector for one with other lifetimes: nothing is in it.

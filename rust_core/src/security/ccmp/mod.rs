@@ -48,14 +48,22 @@ pub const HEADER_LENGTH: usize = 8;
 /// A temporal key of CCMP-128 (16 octets, MIC of 8) or CCMP-256 (32 octets, MIC of 16), ready for use.
 ///
 /// It is wiped when dropped; `Debug` prints the cipher only.
+#[repr(C)]
 pub struct CcmpKey {
     /// Its octets, as they lie in memory: words are wiped in an eighth of the steps.
     words: Zeroizing<[u64; 4]>,
-    cipher: CipherSuite,
+    cipher: Cipher,
     /// The bits of the first octet of QoS Control that are authenticated.
     qos_mask: u8,
     /// Expanded when it is first asked for: the kernels expand keys on the fly.
     schedule: OnceLock<Box<Schedule>>,
+}
+
+/// Which of the two it is. An enumeration, so that `Option<CcmpKey>` takes no more room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cipher {
+    Ccmp128,
+    Ccmp256,
 }
 
 impl CcmpKey {
@@ -69,7 +77,7 @@ impl CcmpKey {
         .ok_or(InvalidKeyLength(key.len()))
     }
 
-    fn from_words(cipher: CipherSuite, words: [u64; 4]) -> Self {
+    fn from_words(cipher: Cipher, words: [u64; 4]) -> Self {
         Self { words: Zeroizing::new(words), cipher, qos_mask: layout::TID, schedule: OnceLock::new() }
     }
 
@@ -153,7 +161,7 @@ impl CcmpKey {
 
     /// CCMP-256 it is.
     const fn is_256(&self) -> bool {
-        self.cipher.0 == CipherSuite::CCMP_256.0
+        matches!(self.cipher, Cipher::Ccmp256)
     }
 
     const fn qos_mask(&self) -> u8 {
@@ -185,7 +193,10 @@ impl CcmpKey {
 
     /// CCMP-128 or CCMP-256.
     pub const fn cipher(&self) -> CipherSuite {
-        self.cipher
+        match self.cipher {
+            Cipher::Ccmp128 => CipherSuite::CCMP_128,
+            Cipher::Ccmp256 => CipherSuite::CCMP_256,
+        }
     }
 
     pub(super) fn is_zero(&self) -> bool {
@@ -202,14 +213,14 @@ impl CcmpKey {
 impl From<&[u8; 16]> for CcmpKey {
     fn from(key: &[u8; 16]) -> Self {
         let [first, second] = words(key);
-        Self::from_words(CipherSuite::CCMP_128, [first, second, 0, 0])
+        Self::from_words(Cipher::Ccmp128, [first, second, 0, 0])
     }
 }
 
 /// Of CCMP-256.
 impl From<&[u8; 32]> for CcmpKey {
     fn from(key: &[u8; 32]) -> Self {
-        Self::from_words(CipherSuite::CCMP_256, words(key))
+        Self::from_words(Cipher::Ccmp256, words(key))
     }
 }
 
@@ -221,7 +232,7 @@ fn words<const N: usize>(octets: &[u8]) -> [u64; N] {
 
 impl fmt::Debug for CcmpKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("CcmpKey").field("cipher", &self.cipher).finish_non_exhaustive()
+        out.debug_struct("CcmpKey").field("cipher", &self.cipher()).finish_non_exhaustive()
     }
 }
 
