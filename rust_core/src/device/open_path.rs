@@ -108,7 +108,7 @@ impl Path for Up {
     fn finish<'a>(
         row: &mut Row,
         way: UsualUp,
-        seen: PacketClass,
+        seen: impl FnOnce() -> PacketClass,
         length: u32,
         out: impl FnOnce() -> &'a [u8],
         others: &Vec<Way>,
@@ -116,8 +116,10 @@ impl Path for Up {
         match way.place() {
             None => way.pass(row, seen)?,
             // All that are not usual are listed.
-            Some(place) => pass(row, *others.get(place).ok_or(DropReason::Malformed)?, out())?,
-        };
+            Some(place) => {
+                pass(row, *others.get(place).ok_or(DropReason::Malformed)?, out())?;
+            }
+        }
         // No counter gets that far.
         row.counters.received = row.counters.received.wrapping_add(1);
         row.counters.received_octets = row.counters.received_octets.wrapping_add(length.into());

@@ -110,7 +110,7 @@ impl Path for Down {
     fn finish<'a>(
         row: &mut Row,
         _: Way,
-        (): (),
+        _: impl FnOnce(),
         length: u32,
         _: impl FnOnce() -> &'a [u8],
         (): &(),

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::{Admission, Failure, Owner, Path, Ticket, length_of, shard_of};
-use crate::device::address_index::{AddressIndex, BLOCK};
+use crate::device::address_index::{AddressIndex, BLOCK, NOBODY};
 use crate::device::connection_table::{Groups, Row};
 use crate::device::drop_reason::DropReason;
 use crate::device::rows::Shard;
@@ -16,13 +16,14 @@ const AHEAD: usize = 24;
 pub(super) struct Part<P: Path> {
     /// The first one's number.
     start: usize,
-    owners: Vec<Owner>,
+    /// Whose the frames are: rows, or [`NOBODY`].
+    owners: Vec<u16>,
     /// By shard, where there are several: its frames, and whose they are.
     by_shard: Vec<Vec<(u32, Owner)>>,
     pub(super) tickets: Vec<Ticket<P::Way>>,
     /// Where there are several shards, what became of each frame in the cipher, and what there is to know of it: few octets,
     /// which other threads read.
-    pub(super) fates: Vec<Result<P::Seen, DropReason>>,
+    pub(super) fates: Vec<(Result<(), DropReason>, P::Seen)>,
     pub(super) jobs: P::Jobs,
 }
 
@@ -59,7 +60,6 @@ impl<P: Path> Part<P> {
     ) {
         let Self { start, owners, by_shard, .. } = self;
         *start = range.start;
-        owners.clear();
         let frames = frames.part(range);
         find_owners::<P>(addresses, frames, owners);
         if shards == 1 {
@@ -69,11 +69,11 @@ impl<P: Path> Part<P> {
         by_shard.iter_mut().for_each(Vec::clear);
         let numbers = u32::try_from(*start).unwrap_or(u32::MAX)..;
         for (number, (owner, frame)) in numbers.zip(owners.iter_mut().zip(frames.iter())) {
-            if *owner == Owner::NOBODY {
-                *owner = Owner::of(P::resolve(groups, frame));
+            if *owner == NOBODY {
+                *owner = Owner::of(P::resolve(groups, frame)).0;
             }
-            if let Some(list) = by_shard.get_mut(shard_of(*owner, shards)) {
-                list.push((number, *owner));
+            if let Some(list) = by_shard.get_mut(shard_of(Owner(*owner), shards)) {
+                list.push((number, Owner(*owner)));
             }
         }
     }
@@ -89,7 +89,7 @@ impl<P: Path> Part<P> {
         let Self { owners, tickets, .. } = self;
         tickets.resize(owners.len(), Ticket::default());
         // Fetching ahead goes on behind the last.
-        owners.resize(tickets.len() + AHEAD, Owner::NOBODY);
+        owners.resize(tickets.len() + AHEAD, NOBODY);
         admit_all::<P>(tickets, shard, others, owners, groups, frames);
         owners.truncate(tickets.len());
     }
@@ -100,8 +100,9 @@ impl<P: Path> Part<P> {
         tickets.clear();
         let starts = lanes.iter().map(|lane| lane.tickets.get(lane.start(number)..).unwrap_or_default().iter());
         let mut places: Vec<_> = starts.collect();
-        tickets
-            .extend(owners.iter().filter_map(|owner| places.get_mut(shard_of(*owner, lanes.len()))?.next().copied()));
+        tickets.extend(
+            owners.iter().filter_map(|owner| places.get_mut(shard_of(Owner(*owner), lanes.len()))?.next().copied()),
+        );
     }
 
     /// The first frame's number.
@@ -172,20 +173,16 @@ impl<P: Path> Lane<P> {
 
 /// Whose addresses they are; by itself, for the look-up has all registers then.
 #[inline(never)]
-fn find_owners<P: Path>(addresses: &AddressIndex, frames: Frames<'_>, owners: &mut Vec<Owner>) {
+fn find_owners<P: Path>(addresses: &AddressIndex, frames: Frames<'_>, owners: &mut Vec<u16>) {
     let mut frames = frames.iter();
-    let (mut octets, mut rows) = ([[0; 6]; BLOCK], [0; BLOCK]);
-    loop {
-        let mut count = 0;
+    let mut octets = [[0; 6]; BLOCK];
+    // All is written: what is longer than it was is filled first.
+    owners.resize(frames.len(), NOBODY);
+    for owners in owners.chunks_mut(BLOCK) {
         for (octets, frame) in octets.iter_mut().zip(&mut frames) {
             *octets = *P::address(frame).unwrap_or(&[0; 6]);
-            count += 1;
         }
-        addresses.lookup_octets(octets.get(..count).unwrap_or_default(), &mut rows);
-        owners.extend(rows.get(..count).unwrap_or_default().iter().map(|row| Owner(*row)));
-        if count < BLOCK {
-            return;
-        }
+        addresses.lookup_octets(&octets, owners);
     }
 }
 
@@ -195,18 +192,18 @@ fn admit_all<P: Path>(
     tickets: &mut [Ticket<P::Way>],
     shard: &mut Shard,
     others: &mut P::Others,
-    owners: &[Owner],
+    owners: &[u16],
     groups: Groups<'_>,
     frames: Frames<'_>,
 ) {
-    owners.iter().take(AHEAD).filter_map(|owner| owner.row()).for_each(|vr| P::prefetch(shard, vr));
+    owners.iter().take(AHEAD).filter_map(|owner| Owner(*owner).row()).for_each(|vr| P::prefetch(shard, vr));
     let next = owners.iter().skip(AHEAD);
     let mut index = 0;
     for (((ticket, frame), owner), next) in tickets.iter_mut().zip(frames.iter()).zip(owners).zip(next) {
-        if let Some(next) = next.row() {
+        if let Some(next) = Owner(*next).row() {
             P::prefetch(shard, next);
         }
-        let mut owner = *owner;
+        let mut owner = Owner(*owner);
         if owner == Owner::NOBODY {
             owner = Owner::of(P::resolve(groups, frame));
         }

@@ -77,12 +77,13 @@ pub(super) trait Path: Sized + Sync {
     /// Looks at a frame that passed the cipher.
     fn see(way: Self::Way, out: &[u8]) -> Self::Seen;
 
-    /// The stages behind the cipher, for a frame of so many octets that passed it; counted where it passes these too. The
-    /// octets themselves are asked for only where a frame is not usual: another thread may have written them last.
+    /// The stages behind the cipher, for a frame of so many octets that passed it; counted where it passes these too. What
+    /// was seen of it is asked for where it matters, and the octets themselves only where a frame is not usual: another
+    /// thread may have written them last.
     fn finish<'a>(
         row: &mut Row,
         way: Self::Way,
-        seen: Self::Seen,
+        seen: impl FnOnce() -> Self::Seen,
         length: u32,
         out: impl FnOnce() -> &'a [u8],
         others: &Self::Others,
@@ -326,7 +327,8 @@ fn by_several<P: Path>(
             part.fates.extend(tickets.iter().map(|ticket| {
                 let out;
                 (out, octets) = split_front(core::mem::take(&mut octets), ticket.length());
-                ticket.verdict.map(|()| P::see(ticket.way, out))
+                // Of a frame that did not pass nobody asks what was seen.
+                (ticket.verdict, P::see(ticket.way, out))
             }));
             start += length;
         }
@@ -344,8 +346,8 @@ fn by_several<P: Path>(
             for ticket in tickets.get(start..end).unwrap_or_default() {
                 let at = part.place_of(ticket.frame);
                 let out = || part.octets_of(at, octets);
-                if let Some(fate) = part.fates.get(at) {
-                    finish_one::<P>(shard, ticket, *fate, out, others, failures);
+                if let Some((verdict, seen)) = part.fates.get(at) {
+                    finish_one::<P>(shard, ticket, *verdict, || *seen, out, others, failures);
                 }
             }
         }
@@ -364,8 +366,7 @@ fn finish_all<P: Path>(
     for ticket in tickets {
         let out;
         (out, octets) = octets.split_at(ticket.length().min(octets.len()));
-        let fate = ticket.verdict.map(|()| P::see(ticket.way, out));
-        finish_one::<P>(shard, ticket, fate, || out, others, failures);
+        finish_one::<P>(shard, ticket, ticket.verdict, || P::see(ticket.way, out), || out, others, failures);
     }
 }
 
@@ -375,13 +376,14 @@ fn finish_all<P: Path>(
 fn finish_one<'a, P: Path>(
     shard: &mut Shard,
     ticket: &Ticket<P::Way>,
-    fate: Result<P::Seen, DropReason>,
+    verdict: Result<(), DropReason>,
+    seen: impl FnOnce() -> P::Seen,
     out: impl FnOnce() -> &'a [u8],
     others: &P::Others,
     failures: &mut Vec<Failure>,
 ) {
     let Some(row) = ticket.owner.row().and_then(|vr| shard.known_mut(vr)) else { return };
-    if let Err(reason) = fate.and_then(|seen| P::finish(row, ticket.way, seen, ticket.length, out, others)) {
+    if let Err(reason) = verdict.and_then(|()| P::finish(row, ticket.way, seen, ticket.length, out, others)) {
         row.counters.drop(reason);
         failures.push(Failure { frame: ticket.frame, reason });
     }
