@@ -25,6 +25,7 @@ pub mod device;
 pub mod frame_batch;
 pub mod host;
 pub mod host_api;
+mod huge_pages;
 pub mod ids;
 mod prefetch;
 pub mod runtime;

@@ -2,11 +2,13 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Path, Shards, Ticket, recycle, split_front};
+use super::pipeline::{
+    AHEAD, Admission, Alone, Layout, Owner, Path, Place, Shards, Ticket, recycle, split_front, ticket_of,
+};
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::Shard;
 use super::usual::UsualUp;
-use crate::frame_batch::Frames;
+use crate::frame_batch::{Frames, make_room};
 use crate::host_api::PacketClass;
 use crate::host_api::call::KeyScope;
 use crate::ids::{KeyId, VrId};
@@ -52,22 +54,7 @@ impl Path for Up {
     }
 
     fn admit(row: Option<&mut Row>, frame: &[u8], others: &mut Vec<Way>) -> Admission<UsualUp> {
-        let way = admit_header(frame).and_then(|header| match row {
-            Some(row) => admit_to_row(row, &header, frame),
-            None => admit_to_nobody(&header, false),
-        });
-        let way = way.and_then(|way| {
-            let length = match way {
-                Way::Open(opening, _) => opening.length as usize,
-                Way::Up(..) | Way::Forward(..) => frame.len(),
-                // For the device alone, and there is none.
-                Way::Done(_) => return Err(DropReason::Filtered),
-            };
-            let place = u32::try_from(others.len()).map_err(|_| DropReason::Truncated)?;
-            others.push(way);
-            Ok((UsualUp::listed(place), length))
-        });
-        Admission { is_rows: true, way }
+        admit_other(row.as_deref(), frame, others)
     }
 
     fn cipher(
@@ -80,22 +67,25 @@ impl Path for Up {
         let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(kept_jobs));
         fill(&mut jobs, shards, frames, tickets, octets);
         open_batch(&mut jobs);
-        if jobs.iter().any(|job| job.result.is_err()) {
-            let mut results = jobs.iter().map(|job| job.result);
-            let is_opened = |ticket: &Ticket<UsualUp>| match ticket.way.place() {
-                None => true,
-                Some(place) => {
-                    let way = shards.others(ticket).and_then(|others| others.get(place));
-                    matches!(way, Some(Way::Open(..)))
-                }
-            };
-            for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && is_opened(ticket)) {
-                if let Some(Err(error)) = results.next() {
-                    ticket.verdict = Err(error.into());
-                }
-            }
-        }
+        take_results(&jobs, tickets, |ticket, place| shards.others(ticket).and_then(|others| others.get(place)));
         *kept_jobs = recycle(jobs);
+    }
+
+    /// A frame is admitted and made a job in one go, and all are opened together: what is admitted changes nothing of its
+    /// row before all are opened.
+    fn alone(alone: Alone<'_, Self>, frames: Frames<'_>, octets: &mut Vec<u8>, layout: &mut Layout<'_>) {
+        // No frame becomes longer.
+        make_room(octets, frames.data().len());
+        let mut jobs = recycle(core::mem::take(&mut alone.part.jobs));
+        let (owners, tickets) = alone.part.ready(frames.len());
+        let Place { marks, octets } = layout.place(octets);
+        let room = octets.len();
+        admit_and_fill(&mut jobs, tickets, owners, alone.shard, alone.groups, alone.others, frames, octets);
+        marks.write(tickets, room);
+        open_batch(&mut jobs);
+        take_results(&jobs, tickets, |_, place| alone.others.get(place));
+        alone.part.jobs = recycle(jobs);
+        alone.finish(octets);
     }
 
     #[inline]
@@ -140,20 +130,141 @@ fn fill<'a>(
     for (ticket, mpdu) in tickets.iter_mut().zip(frames.iter()).filter(|(ticket, _)| ticket.verdict.is_ok()) {
         let out;
         (out, octets) = split_front(octets, ticket.length());
-        let row = shards.row(ticket);
-        let key = if let Some(place) = ticket.way.place() {
-            let way = shards.others(ticket).and_then(|others| others.get(place));
-            let Some(Way::Open(opening, _)) = way else {
-                out.copy_from_slice(mpdu);
-                continue;
-            };
-            row.and_then(|row| row.keys().find(opening.scope, opening.key_id))
-        } else {
-            row.and_then(|row| row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0)))
+        let way = ticket.way.place().and_then(|place| shards.others(ticket)?.get(place));
+        fill_one(jobs, ticket, shards.row(ticket), way, mpdu, out);
+    }
+}
+
+/// All stages before the cipher for a frame that is not usual.
+fn admit_other(row: Option<&Row>, frame: &[u8], others: &mut Vec<Way>) -> Admission<UsualUp> {
+    let way = admit_header(frame).and_then(|header| match row {
+        Some(row) => admit_to_row(row, &header, frame),
+        None => admit_to_nobody(&header, false),
+    });
+    let way = way.and_then(|way| {
+        let length = match way {
+            Way::Open(opening, _) => opening.length as usize,
+            Way::Up(..) | Way::Forward(..) => frame.len(),
+            // For the device alone, and there is none.
+            Way::Done(_) => return Err(DropReason::Filtered),
         };
-        match key {
-            Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
-            None => ticket.verdict = Err(DropReason::NoKey),
+        let place = u32::try_from(others.len()).map_err(|_| DropReason::Truncated)?;
+        others.push(way);
+        Ok((UsualUp::listed(place), length))
+    });
+    Admission { is_rows: true, way }
+}
+
+/// With one shard, the stages before the cipher, and what the cipher is to open. A loop in a function of its own has the
+/// registers for itself.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "all that a frame's way needs, each in a register")]
+fn admit_and_fill<'a>(
+    jobs: &mut Vec<OpenJob<'a>>,
+    tickets: &mut [Ticket<UsualUp>],
+    owners: &[u16],
+    shard: &'a Shard,
+    groups: Groups<'_>,
+    others: &mut Vec<Way>,
+    frames: Frames<'a>,
+    mut octets: &'a mut [u8],
+) {
+    jobs.reserve(frames.len());
+    owners.iter().take(AHEAD).filter_map(|owner| Owner::found(*owner).row()).for_each(|vr| shard.prefetch(vr));
+    let next = owners.iter().skip(AHEAD);
+    let mut index = 0;
+    for (((ticket, mpdu), owner), next) in tickets.iter_mut().zip(frames.iter()).zip(owners).zip(next) {
+        if let Some(next) = Owner::found(*next).row() {
+            shard.prefetch(next);
+        }
+        let mut owner = Owner::found(*owner);
+        if owner == Owner::NOBODY {
+            owner = Owner::of(Up::resolve(groups, mpdu));
+        }
+        let row = owner.row().and_then(|vr| shard.get(vr));
+        if let Some(row) = row
+            && let Some((way, length)) = UsualUp::admit(row, mpdu)
+            && let Some(key) = row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0))
+            && length as usize <= octets.len()
+        {
+            *ticket = Ticket::usual(index, owner, row.vm(), way, length);
+            let out;
+            (out, octets) = split_front(octets, length as usize);
+            jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) });
+        } else {
+            octets = fill_other(jobs, ticket, index, owner, row, others, mpdu, octets);
+        }
+        index = index.wrapping_add(1);
+    }
+}
+
+/// The same for a frame that is not usual; what is left of `octets`.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "see above")]
+fn fill_other<'a>(
+    jobs: &mut Vec<OpenJob<'a>>,
+    ticket: &mut Ticket<UsualUp>,
+    index: u32,
+    owner: Owner,
+    row: Option<&'a Row>,
+    others: &mut Vec<Way>,
+    mpdu: &'a [u8],
+    octets: &'a mut [u8],
+) -> &'a mut [u8] {
+    let mut admission = admit_other(row, mpdu, others);
+    // Only where frames overlap.
+    if admission.way.is_ok_and(|(_, length)| length > octets.len()) {
+        admission.way = Err(DropReason::Truncated);
+    }
+    *ticket = ticket_of(index, owner, row.map(Row::vm), admission);
+    let (out, octets) = split_front(octets, ticket.length());
+    if ticket.verdict.is_ok() {
+        fill_one(jobs, ticket, row, others.last(), mpdu, out);
+    }
+    octets
+}
+
+/// What the cipher is to open of a frame that may not be usual, or a copy.
+#[inline]
+fn fill_one<'a>(
+    jobs: &mut Vec<OpenJob<'a>>,
+    ticket: &mut Ticket<UsualUp>,
+    row: Option<&'a Row>,
+    way: Option<&Way>,
+    mpdu: &'a [u8],
+    out: &'a mut [u8],
+) {
+    let (scope, key_id) = match (ticket.way.place(), way) {
+        (None, _) => (KeyScope::Pairwise, KeyId::from_low_bits(0)),
+        (Some(_), Some(Way::Open(opening, _))) => (opening.scope, opening.key_id),
+        (Some(_), _) => {
+            out.copy_from_slice(mpdu);
+            return;
+        }
+    };
+    match row.and_then(|row| row.keys().find(scope, key_id)) {
+        Some(key) => jobs.push(OpenJob { key: key.key(), mpdu, out, result: Err(OpenError::MicFailed) }),
+        None => ticket.verdict = Err(DropReason::NoKey),
+    }
+}
+
+/// What became of the frames that were to be opened. `way` says of a ticket that is not usual what was to be done.
+fn take_results<'w>(
+    jobs: &[OpenJob<'_>],
+    tickets: &mut [Ticket<UsualUp>],
+    way: impl Fn(&Ticket<UsualUp>, usize) -> Option<&'w Way>,
+) {
+    if jobs.iter().all(|job| job.result.is_ok()) {
+        return;
+    }
+    let mut results = jobs.iter().map(|job| job.result);
+    let was_opened = |ticket: &Ticket<UsualUp>| match ticket.way.place() {
+        None => true,
+        Some(place) => matches!(way(ticket, place), Some(Way::Open(..))),
+    };
+    for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && was_opened(ticket)) {
+        if let Some(Err(error)) = results.next() {
+            ticket.verdict = Err(error.into());
         }
     }
 }

@@ -5,6 +5,7 @@ use core::mem::offset_of;
 
 use super::connection_table::Row;
 use super::row_keys::RowKeys;
+use crate::huge_pages;
 use crate::ids::VrId;
 use crate::prefetch::prefetch_at;
 
@@ -24,6 +25,9 @@ pub(crate) struct Shard {
     rows: Vec<Row>,
     most: usize,
 }
+
+/// Rows beyond so many lie in large pages: about as many pages as a processor remembers the places of.
+const MANY: usize = 2048;
 
 impl Rows {
     /// No rows, for that many threads; there will be `most` at most.
@@ -163,6 +167,9 @@ impl Shard {
         }
         self.rows.reserve_exact(self.most - self.rows.len());
         while self.rows.len() <= index {
+            if self.rows.len() == MANY {
+                huge_pages::prefer(self.rows.spare_capacity_mut());
+            }
             self.rows.push(Row::vacant());
         }
         let place = self.rows.get_mut(index)?;

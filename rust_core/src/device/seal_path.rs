@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Path, Shards, Ticket, recycle, split_front};
+use super::pipeline::{Admission, Alone, Layout, Path, Shards, Ticket, recycle, split_front};
 use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use super::usual;
@@ -100,6 +100,10 @@ impl Path for Down {
             }
         }
         *kept_jobs = recycle(jobs);
+    }
+
+    fn alone(alone: Alone<'_, Self>, frames: Frames<'_>, octets: &mut Vec<u8>, layout: &mut Layout<'_>) {
+        alone.by_stages(frames, octets, layout);
     }
 
     #[inline]

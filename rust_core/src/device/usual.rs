@@ -76,6 +76,8 @@ const GROUP: u64 = 1 << 32;
 const FRAGMENT: u64 = 0x000f;
 const AMSDU_PRESENT: u32 = 0x80;
 const HAS_QOS: u32 = 0x100;
+/// Octets of headers, and of the code of CCMP-256.
+const SHORTEST: usize = THREE_ADDRESS_LENGTH + 2 + CCMP_HEADER_LENGTH + 16;
 /// `ExtIV`, and the key's identifier, in the fourth octet of a CCMP header.
 const CCMP_KEY_OCTET: u64 = 0xe0 << 24;
 const CCMP_KEY_0: u64 = 0x20 << 24;
@@ -110,8 +112,9 @@ impl UsualUp {
     #[inline]
     pub(super) fn admit(row: &Row, frame: &[u8]) -> Option<(Self, u32)> {
         const MASK: u64 = DATA_MASK | TO_DS | FROM_DS | MORE_FRAGMENTS | RETRY | PROTECTED | ORDER;
-        // No protected frame is shorter.
-        let start = frame.first_chunk::<{ THREE_ADDRESS_LENGTH + 2 + CCMP_HEADER_LENGTH }>()?;
+        // No QoS frame is shorter that is protected with the longest code; others are not many.
+        let start =
+            frame.first_chunk::<SHORTEST>()?.first_chunk::<{ THREE_ADDRESS_LENGTH + 2 + CCMP_HEADER_LENGTH }>()?;
         let [.., qos, _, _, _, _, _, _, _, _, _] = *start;
         let header = Header::read(words(start)?, qos, MASK, DATA | FROM_DS | PROTECTED)?;
         let (with_qos, without) = (start.last_chunk()?, start.get(THREE_ADDRESS_LENGTH..)?.first_chunk()?);
@@ -120,7 +123,6 @@ impl UsualUp {
         let key = row.keys().find(KeyScope::Pairwise, KeyId::from_low_bits(0))?;
         let length = key.opened_length(frame)?;
         let is_usual = ccmp & CCMP_KEY_OCTET == CCMP_KEY_0
-            && length >= header.length()
             && frame.len() <= MAX_MPDU_LENGTH
             && row.gate().lets_up(header.transmitter)
             && key.replay().check(ReplayClass::Priority(tid(header.qos)), packet_number);

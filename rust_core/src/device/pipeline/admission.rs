@@ -8,23 +8,24 @@ use crate::device::connection_table::{Groups, Row};
 use crate::device::drop_reason::DropReason;
 use crate::device::rows::Shard;
 use crate::frame_batch::Frames;
+use crate::ids::VmId;
 
 /// Rows that are fetched while others are worked on: as many as a core has misses under way, and some more.
-const AHEAD: usize = 24;
+pub(in crate::device) const AHEAD: usize = 24;
 
 /// Neighbouring frames of a batch.
-pub(super) struct Part<P: Path> {
+pub(in crate::device) struct Part<P: Path> {
     /// The first one's number.
     start: usize,
     /// Whose the frames are: rows, or [`NOBODY`].
     owners: Vec<u16>,
     /// By shard, where there are several: its frames, and whose they are.
     by_shard: Vec<Vec<(u32, Owner)>>,
-    pub(super) tickets: Vec<Ticket<P::Way>>,
+    pub(in crate::device) tickets: Vec<Ticket<P::Way>>,
     /// Where there are several shards, what became of each frame in the cipher, and what there is to know of it: few octets,
     /// which other threads read.
     pub(super) fates: Vec<(Result<(), DropReason>, P::Seen)>,
-    pub(super) jobs: P::Jobs,
+    pub(in crate::device) jobs: P::Jobs,
 }
 
 impl<P: Path> Default for Part<P> {
@@ -78,6 +79,14 @@ impl<P: Path> Part<P> {
         }
     }
 
+    /// Where there is one shard, whose the frames are, with [`AHEAD`] of nobody behind, and room for a ticket each.
+    pub(in crate::device) fn ready(&mut self, frames: usize) -> (&[u16], &mut [Ticket<P::Way>]) {
+        let Self { owners, tickets, .. } = self;
+        owners.resize(frames + AHEAD, NOBODY);
+        tickets.resize(frames, Ticket::default());
+        (owners, tickets)
+    }
+
     /// Where there is one shard, all its frames through the stages before the cipher.
     pub(super) fn admit_all(
         &mut self,
@@ -86,12 +95,8 @@ impl<P: Path> Part<P> {
         groups: Groups<'_>,
         frames: Frames<'_>,
     ) {
-        let Self { owners, tickets, .. } = self;
-        tickets.resize(owners.len(), Ticket::default());
-        // Fetching ahead goes on behind the last.
-        owners.resize(tickets.len() + AHEAD, NOBODY);
+        let (owners, tickets) = self.ready(frames.len());
         admit_all::<P>(tickets, shard, others, owners, groups, frames);
-        owners.truncate(tickets.len());
     }
 
     /// Where there are several, their tickets in the order of the frames; this is part `number`.
@@ -113,11 +118,6 @@ impl<P: Path> Part<P> {
     /// How many frames.
     pub(super) const fn len(&self) -> usize {
         self.owners.len()
-    }
-
-    /// How many octets the frames have that passed.
-    pub(super) fn length(&self) -> usize {
-        length_of(&self.tickets)
     }
 
     /// Where a frame stands in this part.
@@ -174,12 +174,12 @@ impl<P: Path> Lane<P> {
 /// Whose addresses they are; by itself, for the look-up has all registers then.
 #[inline(never)]
 fn find_owners<P: Path>(addresses: &AddressIndex, frames: Frames<'_>, owners: &mut Vec<u16>) {
-    let mut frames = frames.iter();
     let mut octets = [[0; 6]; BLOCK];
     // All is written: what is longer than it was is filled first.
     owners.resize(frames.len(), NOBODY);
-    for owners in owners.chunks_mut(BLOCK) {
-        for (octets, frame) in octets.iter_mut().zip(&mut frames) {
+    for (number, owners) in owners.chunks_mut(BLOCK).enumerate() {
+        let frames = frames.part(number * BLOCK..number * BLOCK + owners.len());
+        for (octets, frame) in octets.iter_mut().zip(frames.iter()) {
             *octets = *P::address(frame).unwrap_or(&[0; 6]);
         }
         addresses.lookup_octets(&octets, owners);
@@ -246,7 +246,7 @@ fn admit_one<P: Path>(
     if let Some(row) = &mut row
         && let Some((way, length)) = P::admit_usual(row, frame)
     {
-        *ticket = Ticket { frame: index, length, owner, vm: Some(row.vm()), verdict: Ok(()), way };
+        *ticket = Ticket::usual(index, owner, row.vm(), way, length);
     } else {
         *ticket = judge::<P>(index, owner, row, frame, others);
     }
@@ -261,11 +261,21 @@ fn judge<P: Path>(
     others: &mut P::Others,
 ) -> Ticket<P::Way> {
     let vm = row.as_ref().map(|row| row.vm());
-    let Admission { is_rows, way } = P::admit(row, frame, others);
+    ticket_of(index, owner, vm, P::admit(row, frame, others))
+}
+
+/// The ticket of a frame that is not usual.
+pub(in crate::device) fn ticket_of<W: Default>(
+    index: u32,
+    owner: Owner,
+    vm: Option<VmId>,
+    admission: Admission<W>,
+) -> Ticket<W> {
+    let Admission { is_rows, way } = admission;
     let (owner, vm) = if is_rows { (owner, vm) } else { (Owner::NOBODY, None) };
     let (verdict, way, length) = match way {
         Ok((way, length)) => (Ok(()), way, u32::try_from(length).unwrap_or(u32::MAX)),
-        Err(reason) => (Err(reason), P::Way::default(), 0),
+        Err(reason) => (Err(reason), W::default(), 0),
     };
     Ticket { frame: index, length, owner, vm, verdict, way }
 }

@@ -5,26 +5,31 @@ use crate::device::drop_reason::DropReason;
 use crate::ids::VmId;
 
 /// Where frames lie in the result, whose they are, and whether they passed.
-pub(super) struct Layout<'a> {
+pub(in crate::device) struct Layout<'a> {
     offsets: Vec<u32>,
     vms: &'a mut Vec<Option<VmId>>,
     verdicts: &'a mut Vec<Result<(), DropReason>>,
 }
 
 /// The same of neighbouring frames, to be written, and the octets where they come to lie.
-pub(super) struct Place<'a, 'o> {
+pub(in crate::device) struct Place<'a, 'o> {
+    pub(in crate::device) marks: Marks<'a>,
+    pub(in crate::device) octets: &'o mut [u8],
+}
+
+/// What there is to be said of them.
+pub(in crate::device) struct Marks<'a> {
     /// Where each ends.
     ends: &'a mut [u32],
     vms: &'a mut [Option<VmId>],
     verdicts: &'a mut [Result<(), DropReason>],
-    octets: &'o mut [u8],
     /// Where in the result these start.
     start: u32,
 }
 
 impl<'a> Layout<'a> {
     /// For so many frames, in the memory of an earlier one.
-    pub(super) fn new(
+    pub(in crate::device) fn new(
         mut offsets: Vec<u32>,
         vms: &'a mut Vec<Option<VmId>>,
         verdicts: &'a mut Vec<Result<(), DropReason>>,
@@ -39,9 +44,9 @@ impl<'a> Layout<'a> {
     }
 
     /// All frames, in a buffer of the result's length.
-    pub(super) fn place<'o>(&mut self, octets: &'o mut [u8]) -> Place<'_, 'o> {
+    pub(in crate::device) fn place<'o>(&mut self, octets: &'o mut [u8]) -> Place<'_, 'o> {
         let ends = self.offsets.get_mut(1..).unwrap_or_default();
-        Place { ends, vms: self.vms, verdicts: self.verdicts, octets, start: 0 }
+        Place { marks: Marks { ends, vms: self.vms, verdicts: self.verdicts, start: 0 }, octets }
     }
 
     /// Says of frames that failed; true where one of them has octets in the result.
@@ -56,32 +61,42 @@ impl<'a> Layout<'a> {
         has_holes
     }
 
-    pub(super) fn into_offsets(self) -> Vec<u32> {
+    pub(in crate::device) fn into_offsets(self) -> Vec<u32> {
         self.offsets
     }
 }
 
 impl<'a, 'o> Place<'a, 'o> {
     /// Takes the first so many frames, with so many octets in all: none where there are not so many left.
-    pub(super) fn split_off(&mut self, frames: usize, octets: usize) -> Place<'a, 'o> {
+    pub(in crate::device) fn split_off(&mut self, frames: usize, octets: usize) -> Place<'a, 'o> {
+        let Self { marks: rest, octets: rest_octets } = self;
         let (ends, vms, verdicts, part);
-        (ends, self.ends) = split(core::mem::take(&mut self.ends), frames);
-        (vms, self.vms) = split(core::mem::take(&mut self.vms), frames);
-        (verdicts, self.verdicts) = split(core::mem::take(&mut self.verdicts), frames);
-        (part, self.octets) = split(core::mem::take(&mut self.octets), octets);
-        let part = Place { ends, vms, verdicts, octets: part, start: self.start };
+        (ends, rest.ends) = split(core::mem::take(&mut rest.ends), frames);
+        (vms, rest.vms) = split(core::mem::take(&mut rest.vms), frames);
+        (verdicts, rest.verdicts) = split(core::mem::take(&mut rest.verdicts), frames);
+        (part, *rest_octets) = split(core::mem::take(rest_octets), octets);
+        let marks = Marks { ends, vms, verdicts, start: rest.start };
         // Less than 4 GiB in all.
-        self.start = self.start.saturating_add(u32::try_from(part.octets.len()).unwrap_or(u32::MAX));
-        part
+        rest.start = rest.start.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        Place { marks, octets: part }
     }
 
     /// Gives each frame its octets, one behind the other, and says so. What has no room has failed.
-    pub(super) fn lay_out<W>(self, tickets: &mut [Ticket<W>]) -> &'o mut [u8] {
-        let Self { ends, vms, verdicts, octets, start } = self;
+    pub(in crate::device) fn lay_out<W>(self, tickets: &mut [Ticket<W>]) -> &'o mut [u8] {
+        self.marks.write(tickets, self.octets.len());
+        self.octets
+    }
+}
+
+impl Marks<'_> {
+    /// Writes what tickets say before the cipher, of frames that lie one behind the other in so much room. What has none
+    /// has failed.
+    pub(in crate::device) fn write<W>(self, tickets: &mut [Ticket<W>], room: usize) {
+        let Self { ends, vms, verdicts, start } = self;
         let mut length = 0_usize;
         for (end, ticket) in ends.iter_mut().zip(&mut *tickets) {
             let more = length.wrapping_add(ticket.length());
-            if more > octets.len() {
+            if more > room {
                 (ticket.verdict, ticket.length) = (Err(DropReason::Truncated), 0);
             } else {
                 length = more;
@@ -97,7 +112,6 @@ impl<'a, 'o> Place<'a, 'o> {
         for (verdict, ticket) in verdicts.iter_mut().zip(&*tickets) {
             *verdict = ticket.verdict;
         }
-        octets
     }
 }
 

@@ -20,8 +20,9 @@ mod layout;
 
 use core::fmt;
 
-use admission::{Lane, Part};
-use layout::Layout;
+use admission::Lane;
+pub(super) use admission::{AHEAD, Part, ticket_of};
+pub(super) use layout::{Layout, Place};
 
 use super::address_index::NOBODY;
 use super::batch::BatchOutcome;
@@ -74,6 +75,9 @@ pub(super) trait Path: Sized + Sync {
         jobs: &mut Self::Jobs,
     );
 
+    /// All after the look-up, where there is one shard.
+    fn alone(alone: Alone<'_, Self>, frames: Frames<'_>, octets: &mut Vec<u8>, layout: &mut Layout<'_>);
+
     /// Looks at a frame that passed the cipher.
     fn see(way: Self::Way, out: &[u8]) -> Self::Seen;
 
@@ -119,6 +123,12 @@ impl<W: Default> Default for Ticket<W> {
 }
 
 impl<W> Ticket<W> {
+    /// Of a frame that is as nearly all are, and passed so far.
+    #[inline]
+    pub(super) const fn usual(frame: u32, owner: Owner, vm: VmId, way: W, length: u32) -> Self {
+        Self { way, frame, length, vm: Some(vm), owner, verdict: Ok(()) }
+    }
+
     /// Octets that the frame has in the result; none where it did not pass.
     #[inline]
     pub(super) const fn length(&self) -> usize {
@@ -131,11 +141,17 @@ impl<W> Ticket<W> {
 pub(super) struct Owner(u16);
 
 impl Owner {
-    const NOBODY: Self = Self(NOBODY);
+    pub(super) const NOBODY: Self = Self(NOBODY);
 
     #[inline]
-    fn of(row: Option<VrId>) -> Self {
+    pub(super) fn of(row: Option<VrId>) -> Self {
         row.map_or(Self::NOBODY, |vr| Self(vr.to_u16()))
+    }
+
+    /// As a look-up says it.
+    #[inline]
+    pub(super) const fn found(row: u16) -> Self {
+        Self(row)
     }
 
     #[inline]
@@ -263,23 +279,11 @@ pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, table: Parts<'_>, frames: F
     });
     let (mut octets, offsets) = core::mem::take(&mut out.frames).into_room();
     let mut layout = Layout::new(offsets, &mut out.vms, &mut out.verdicts, frames.len());
-    if let ([part], [lane], [own]) = (&mut **parts, &mut **lanes, &mut **others) {
+    if let ([part], [lane], [own], [shard]) = (&mut **parts, &mut **lanes, &mut **others, rows.shards_mut()) {
+        P::clear(own);
         lane.failures.clear();
-        if let [shard] = rows.shards_mut() {
-            P::clear(own);
-            part.admit_all(shard, own, groups, frames);
-        }
-        make_room(&mut octets, part.length().min(u32::MAX as usize));
-        let mut rest = layout.place(&mut octets).lay_out(&mut part.tickets);
-        for (number, tickets) in part.tickets.chunks_mut(SLICE).enumerate() {
-            let octets;
-            (octets, rest) = split_front(rest, length_of(tickets));
-            let frames = frames.part(number * SLICE..number * SLICE + tickets.len());
-            if let [shard] = rows.shards_mut() {
-                P::cipher(OneShard { shard, others: own }, frames, tickets, octets, &mut part.jobs);
-                finish_all::<P>(shard, tickets, octets, own, &mut lane.failures);
-            }
-        }
+        let alone = Alone { shard, others: own, part, groups, failures: &mut lane.failures };
+        P::alone(alone, frames, &mut octets, &mut layout);
     } else {
         by_several(scratch, rows, crew, frames, &mut octets, &mut layout);
     }
@@ -287,6 +291,37 @@ pub(super) fn run<P: Path>(scratch: &mut Scratch<P>, table: Parts<'_>, frames: F
     out.frames = FrameBatch::from_room(octets, layout.into_offsets()).unwrap_or_default();
     if has_holes {
         out.frames.keep(out.verdicts.iter().map(Result::is_ok));
+    }
+}
+
+/// A table with one shard, and the frames that were looked up.
+pub(super) struct Alone<'a, P: Path> {
+    pub(super) shard: &'a mut Shard,
+    pub(super) others: &'a mut P::Others,
+    pub(super) part: &'a mut Part<P>,
+    pub(super) groups: Groups<'a>,
+    failures: &'a mut Vec<Failure>,
+}
+
+impl<P: Path> Alone<'_, P> {
+    /// All stages, one after the other: cipher and what is behind it take turns.
+    pub(super) fn by_stages(self, frames: Frames<'_>, octets: &mut Vec<u8>, layout: &mut Layout<'_>) {
+        let Self { shard, others, part, groups, failures } = self;
+        part.admit_all(shard, others, groups, frames);
+        make_room(octets, length_of(&part.tickets).min(u32::MAX as usize));
+        let mut rest = layout.place(octets).lay_out(&mut part.tickets);
+        for (number, tickets) in part.tickets.chunks_mut(SLICE).enumerate() {
+            let octets;
+            (octets, rest) = split_front(rest, length_of(tickets));
+            let frames = frames.part(number * SLICE..number * SLICE + tickets.len());
+            P::cipher(OneShard { shard, others }, frames, tickets, octets, &mut part.jobs);
+            finish_all::<P>(shard, tickets, octets, others, failures);
+        }
+    }
+
+    /// The stages behind the cipher for all frames.
+    pub(super) fn finish(self, octets: &[u8]) {
+        finish_all::<P>(self.shard, &self.part.tickets, octets, self.others, self.failures);
     }
 }
 
