@@ -166,6 +166,12 @@ fn frame() -> impl Strategy<Value = Frame> {
         )
 }
 
+/// With what is no frame between them: little is done by one thread, whatever there are.
+fn padded(frames: &[Vec<u8>]) -> FrameBatch {
+    let filler = vec![0; (1 << 17) / (frames.len() + 1) + 1];
+    frames.iter().flat_map(|frame| [filler.as_slice(), frame]).chain([filler.as_slice()]).collect()
+}
+
 #[test]
 fn a_strangers_frame_is_nobodys_where_the_last_row_is_taken() {
     for workers in [1, 2, 3, 5] {
@@ -194,11 +200,10 @@ fn a_strangers_frame_is_nobodys_where_the_last_row_is_taken() {
                 cut: None,
                 flip: None,
             };
-            let frames = [frame.octets(is_down), vec![], vec![0x88; 30]];
-            let frames: FrameBatch = frames.iter().map(Vec::as_slice).collect();
+            let frames = padded(&[frame.octets(is_down), vec![], vec![0x88; 30]]);
             let outcome = if is_down { table.seal_batch(frames.frames()) } else { table.open_batch(frames.frames()) };
             assert!(outcome.verdicts.iter().all(Result::is_err), "{:?}", outcome.verdicts);
-            assert_eq!(outcome.vms, [None; 3]);
+            assert!(outcome.vms.iter().all(Option::is_none));
             assert_eq!(table.save(), before, "{workers} workers: no VM's counters have moved");
         }
     }
@@ -208,16 +213,16 @@ proptest! {
     #[test]
     fn what_batches_do_does_not_depend_on_the_workers(
         vms in prop::collection::vec(vm(), 1..usize::from(VMS)),
-        batches in prop::collection::vec(prop::collection::vec(frame(), 0..60), 1..4),
+        batches in prop::collection::vec((prop::collection::vec(frame(), 0..60), any::<bool>()), 1..4),
     ) {
         let mut alone = table(&vms, 1);
         let mut crews: Vec<ConnectionTable> = [2, 3].into_iter().map(|workers| table(&vms, workers)).collect();
         // One outcome for all: what was in it does not matter.
         let mut kept = BatchOutcome::default();
-        for batch in &batches {
+        for (batch, is_little) in &batches {
             for is_down in [false, true] {
                 let octets: Vec<Vec<u8>> = batch.iter().map(|frame| frame.octets(is_down)).collect();
-                let frames: FrameBatch = octets.iter().map(Vec::as_slice).collect();
+                let frames = if *is_little { octets.iter().map(Vec::as_slice).collect() } else { padded(&octets) };
                 let run = |table: &mut ConnectionTable, out: &mut BatchOutcome| {
                     if is_down {
                         table.seal_batch_into(frames.frames(), out);

@@ -14,12 +14,13 @@ use super::counters::Counters;
 use super::crew::{Crew, NoThreads};
 use super::gate::Gate;
 use super::row_keys::{KeyMemory, RowKeys};
-use super::rows::Rows;
+use super::rows::{HasRows, Rows};
 use super::virtual_mac::{DuplicateFilter, VirtualMac};
 use crate::air::Channel;
 use crate::host_api::CallError;
 use crate::host_api::call::{CipherSuite, Connection, ConnectionState, KeyScope, Parameters};
 use crate::ids::{Identifier, KeyId, MacAddr, PacketNumber, VmId, VrId};
+use crate::prefetch::prefetch_at;
 
 /// All rows, found by virtual radio, by own address, and by access point.
 #[derive(Debug)]
@@ -431,6 +432,20 @@ impl Row {
             mac: VirtualMac::default(),
             keys: RowKeys::default(),
         }
+    }
+
+    /// Starts to load what a received frame needs of it.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_at(self, Self::LINE);
+        prefetch_at(self, offset_of!(Self, keys) + RowKeys::LINE);
+    }
+
+    /// As [`prefetch`](Self::prefetch), for a frame on its way down.
+    #[inline]
+    pub(super) fn prefetch_to_send(&self) {
+        self.prefetch();
+        prefetch_at(self, Self::SENT);
     }
 
     /// It is nobody's.

@@ -1,13 +1,9 @@
 //! Where rows lie: side by side in memory that never moves, so that no copy of a key is left behind, and split into shards,
 //! each of which one thread may change while others change theirs.
 
-use core::mem::offset_of;
-
 use super::connection_table::Row;
-use super::row_keys::RowKeys;
 use crate::huge_pages;
 use crate::ids::VrId;
-use crate::prefetch::prefetch_at;
 
 /// All rows of a table. Virtual radio `v` lies in shard `v % n`.
 #[derive(Debug)]
@@ -24,6 +20,18 @@ pub(crate) struct Shard {
     /// addresses but no memory: every frame asks for a row several times.
     rows: Vec<Row>,
     most: usize,
+}
+
+/// Who has rows: a whole table, or one of its shards. Other shards' rows are not to be asked of a shard.
+pub(crate) trait HasRows {
+    /// The row of a virtual radio, if it has one.
+    fn get(&self, vr: VrId) -> Option<&Row>;
+    /// The same, to be changed.
+    fn get_mut(&mut self, vr: VrId) -> Option<&mut Row>;
+    /// As [`get`](Self::get), for who knows that somebody has that row, or need not know.
+    fn known(&self, vr: VrId) -> Option<&Row>;
+    /// As [`get_mut`](Self::get_mut), for who knows that somebody has that row.
+    fn known_mut(&mut self, vr: VrId) -> Option<&mut Row>;
 }
 
 /// Rows beyond so many lie in large pages: about as many pages as a processor remembers the places of.
@@ -46,6 +54,7 @@ impl Rows {
     pub(crate) fn shard_of(&self, vr: VrId) -> usize {
         // A division by what is not known costs more than the rest of the way to the row.
         match self.shards.len() {
+            1 => 0,
             2 => vr.index() % 2,
             shards => vr.index() % shards,
         }
@@ -54,25 +63,6 @@ impl Rows {
     /// The shards, each to be changed by another thread.
     pub(crate) fn shards_mut(&mut self) -> &mut [Shard] {
         &mut self.shards
-    }
-
-    /// As [`get`](Self::get), for who knows that somebody has that row.
-    #[inline]
-    pub(crate) fn known(&self, vr: VrId) -> Option<&Row> {
-        self.shards.get(self.shard_of(vr))?.known(vr)
-    }
-
-    #[inline]
-    pub(crate) fn get(&self, vr: VrId) -> Option<&Row> {
-        match self.shards.as_slice() {
-            [only] => only.at(vr.index()),
-            shards => shards.get(self.shard_of(vr))?.get(vr),
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self, vr: VrId) -> Option<&mut Row> {
-        let shard = self.shard_of(vr);
-        self.shards.get_mut(shard)?.get_mut(vr)
     }
 
     /// Puts a row, which has no keys yet, into its place.
@@ -99,52 +89,59 @@ impl Rows {
     }
 }
 
-impl Shard {
-    /// The row of a virtual radio of this shard.
+impl HasRows for Rows {
     #[inline]
-    pub(crate) fn get(&self, vr: VrId) -> Option<&Row> {
+    fn get(&self, vr: VrId) -> Option<&Row> {
+        self.known(vr).filter(|row| !row.is_vacant())
+    }
+
+    #[inline]
+    fn get_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+        self.known_mut(vr).filter(|row| !row.is_vacant())
+    }
+
+    #[inline]
+    fn known(&self, vr: VrId) -> Option<&Row> {
+        match self.shards.as_slice() {
+            [only] => only.rows.get(vr.index()),
+            shards => shards.get(self.shard_of(vr))?.known(vr),
+        }
+    }
+
+    #[inline]
+    fn known_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+        let shard = self.shard_of(vr);
+        match self.shards.as_mut_slice() {
+            [only] => only.rows.get_mut(vr.index()),
+            shards => shards.get_mut(shard)?.known_mut(vr),
+        }
+    }
+}
+
+impl HasRows for Shard {
+    #[inline]
+    fn get(&self, vr: VrId) -> Option<&Row> {
         self.at(self.index(vr))
     }
 
-    /// The same, to be changed.
     #[inline]
-    pub(crate) fn get_mut(&mut self, vr: VrId) -> Option<&mut Row> {
-        let index = self.index(vr);
-        self.rows.get_mut(index).filter(|row| !row.is_vacant())
+    fn get_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+        self.known_mut(vr).filter(|row| !row.is_vacant())
     }
 
-    /// As [`get`](Self::get), for who knows that somebody has that row: nobody's is not told from others.
     #[inline]
-    pub(crate) fn known(&self, vr: VrId) -> Option<&Row> {
+    fn known(&self, vr: VrId) -> Option<&Row> {
         self.rows.get(self.index(vr))
     }
 
-    /// As [`get_mut`](Self::get_mut), for who knows that somebody has that row.
     #[inline]
-    pub(crate) fn known_mut(&mut self, vr: VrId) -> Option<&mut Row> {
+    fn known_mut(&mut self, vr: VrId) -> Option<&mut Row> {
         let index = self.index(vr);
         self.rows.get_mut(index)
     }
+}
 
-    /// Starts to load what a frame for that row needs.
-    #[inline]
-    pub(crate) fn prefetch(&self, vr: VrId) {
-        if let Some(row) = self.rows.get(self.index(vr)) {
-            prefetch_at(row, Row::LINE);
-            prefetch_at(row, offset_of!(Row, keys) + RowKeys::LINE);
-        }
-    }
-
-    /// As [`prefetch`](Self::prefetch), for a frame on its way down.
-    #[inline]
-    pub(crate) fn prefetch_to_send(&self, vr: VrId) {
-        if let Some(row) = self.rows.get(self.index(vr)) {
-            prefetch_at(row, Row::LINE);
-            prefetch_at(row, Row::SENT);
-            prefetch_at(row, offset_of!(Row, keys) + RowKeys::LINE);
-        }
-    }
-
+impl Shard {
     #[inline]
     const fn index(&self, vr: VrId) -> usize {
         // A division costs more than the rest of the way to the row.
@@ -187,6 +184,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::row_keys::RowKeys;
     use crate::ids::{MacAddr, VmId};
 
     fn row(number: u16) -> Row {
@@ -218,6 +216,6 @@ mod tests {
         assert_eq!(size_of::<Row>() / 64 % 2, 1, "rows next to each other do not fall into the same cache sets");
         assert_eq!(Row::LINE, 64);
         assert_eq!(Row::SENT, 128, "the gate, and the counters of frames handed up, end the line before");
-        assert_eq!((offset_of!(Row, keys) + RowKeys::LINE) % 64, 0);
+        assert_eq!((core::mem::offset_of!(Row, keys) + RowKeys::LINE) % 64, 0);
     }
 }

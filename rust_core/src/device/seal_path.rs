@@ -3,7 +3,6 @@
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
 use super::pipeline::{Admission, Alone, Layout, Path, Shards, Ticket, recycle, split_front};
-use super::rows::Shard;
 use super::transmit::{self, Outgoing};
 use super::usual;
 use crate::frame_batch::Frames;
@@ -44,6 +43,9 @@ impl Path for Down {
     type Others = ();
     type Jobs = Vec<SealJob<'static>>;
 
+    /// About 500 frames of 64 octets, or 40 of 1500 (measured on AMD Zen 4).
+    const LITTLE: usize = 1 << 16;
+
     fn clear((): &mut ()) {}
 
     #[inline]
@@ -57,8 +59,8 @@ impl Path for Down {
     }
 
     #[inline]
-    fn prefetch(shard: &Shard, vr: VrId) {
-        shard.prefetch_to_send(vr);
+    fn prefetch(row: &Row) {
+        row.prefetch_to_send();
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use super::{Admission, Failure, Owner, Path, Ticket, length_of, shard_of};
 use crate::device::address_index::{AddressIndex, BLOCK, NOBODY};
 use crate::device::connection_table::{Groups, Row};
 use crate::device::drop_reason::DropReason;
-use crate::device::rows::Shard;
+use crate::device::rows::{HasRows, Rows, Shard};
 use crate::frame_batch::Frames;
 use crate::ids::VmId;
 
@@ -79,7 +79,7 @@ impl<P: Path> Part<P> {
         }
     }
 
-    /// Where there is one shard, whose the frames are, with [`AHEAD`] of nobody behind, and room for a ticket each.
+    /// Where one thread does all, whose the frames are, with [`AHEAD`] of nobody behind, and room for a ticket each.
     pub(in crate::device) fn ready(&mut self, frames: usize) -> (&[u16], &mut [Ticket<P::Way>]) {
         let Self { owners, tickets, .. } = self;
         owners.resize(frames + AHEAD, NOBODY);
@@ -87,16 +87,16 @@ impl<P: Path> Part<P> {
         (owners, tickets)
     }
 
-    /// Where there is one shard, all its frames through the stages before the cipher.
+    /// Where one thread does all, all frames through the stages before the cipher.
     pub(super) fn admit_all(
         &mut self,
-        shard: &mut Shard,
+        rows: &mut Rows,
         others: &mut P::Others,
         groups: Groups<'_>,
         frames: Frames<'_>,
     ) {
         let (owners, tickets) = self.ready(frames.len());
-        admit_all::<P>(tickets, shard, others, owners, groups, frames);
+        admit_all::<P>(tickets, rows, others, owners, groups, frames);
     }
 
     /// Where there are several, their tickets in the order of the frames; this is part `number`.
@@ -186,28 +186,28 @@ fn find_owners<P: Path>(addresses: &AddressIndex, frames: Frames<'_>, owners: &m
     }
 }
 
-/// Where there is one shard. A loop in a function of its own has the registers for itself.
+/// Where one thread does all. A loop in a function of its own has the registers for itself.
 #[inline(never)]
 fn admit_all<P: Path>(
     tickets: &mut [Ticket<P::Way>],
-    shard: &mut Shard,
+    rows: &mut Rows,
     others: &mut P::Others,
     owners: &[u16],
     groups: Groups<'_>,
     frames: Frames<'_>,
 ) {
-    owners.iter().take(AHEAD).filter_map(|owner| Owner(*owner).row()).for_each(|vr| P::prefetch(shard, vr));
+    owners.iter().take(AHEAD).filter_map(|owner| rows.known(Owner(*owner).row()?)).for_each(P::prefetch);
     let next = owners.iter().skip(AHEAD);
     let mut index = 0;
     for (((ticket, frame), owner), next) in tickets.iter_mut().zip(frames.iter()).zip(owners).zip(next) {
-        if let Some(next) = Owner(*next).row() {
-            P::prefetch(shard, next);
+        if let Some(row) = Owner(*next).row().and_then(|vr| rows.known(vr)) {
+            P::prefetch(row);
         }
         let mut owner = Owner(*owner);
         if owner == Owner::NOBODY {
             owner = Owner::of(P::resolve(groups, frame));
         }
-        admit_one::<P>(ticket, others, shard, index, owner, frame);
+        admit_one::<P>(ticket, others, rows, index, owner, frame);
         index = index.wrapping_add(1);
     }
 }
@@ -221,10 +221,10 @@ fn admit_listed<P: Path>(
     list: &[(u32, Owner)],
     frames: Frames<'_>,
 ) {
-    list.iter().take(AHEAD).filter_map(|(_, owner)| owner.row()).for_each(|vr| P::prefetch(shard, vr));
+    list.iter().take(AHEAD).filter_map(|(_, owner)| shard.known(owner.row()?)).for_each(P::prefetch);
     for (place, (ticket, (index, owner))) in tickets.iter_mut().zip(list).enumerate() {
-        if let Some(next) = list.get(place + AHEAD).and_then(|(_, owner)| owner.row()) {
-            P::prefetch(shard, next);
+        if let Some(row) = list.get(place + AHEAD).and_then(|(_, owner)| shard.known(owner.row()?)) {
+            P::prefetch(row);
         }
         let frame = frames.frame(*index as usize).unwrap_or_default();
         admit_one::<P>(ticket, others, shard, *index, *owner, frame);
@@ -237,12 +237,12 @@ fn admit_listed<P: Path>(
 fn admit_one<P: Path>(
     ticket: &mut Ticket<P::Way>,
     others: &mut P::Others,
-    shard: &mut Shard,
+    rows: &mut impl HasRows,
     index: u32,
     owner: Owner,
     frame: &[u8],
 ) {
-    let mut row = owner.row().and_then(|vr| shard.get_mut(vr));
+    let mut row = owner.row().and_then(|vr| rows.get_mut(vr));
     if let Some(row) = &mut row
         && let Some((way, length)) = P::admit_usual(row, frame)
     {
