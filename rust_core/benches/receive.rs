@@ -2,7 +2,7 @@
 //! slices; each slice of the table's batches stands next to one of the cipher alone, over the same frames and keys.
 //!
 //! Arguments, all optional: numbers of VMs, `open` or `seal`, and `octets=N`, `batch=N`, `slices=N`; `workers=N` compares
-//! tables with one and N threads;
+//! tables with one and N threads, both ways, in batches that should be `batch=1024` or more, for one thread does smaller ones;
 //! `prepared=N` octets of frames are ready when the clock starts: with many times what the second-level cache holds, no
 //! thread has them nearer than another.
 

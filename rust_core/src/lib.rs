@@ -16,7 +16,8 @@
 //! Not here: policy, connection state machines, arbitration, reports; those are Python's.
 //! Promise: no panic, no hang, no unbounded growth on any input; no I/O outside `host::tap` and `runtime`, no clock outside
 //! them and `bench`; no unsafe code outside the SIMD kernels of `security::ccmp`, the comparison of
-//! `device::address_index`, the one instruction of `prefetch` and the C libraries of `bench::foreign`.
+//! `device::address_index`, the threads of `device::crew`, the one instruction of `prefetch`, the one call of `huge_pages` and
+//! the C libraries of `bench::foreign`.
 
 pub mod access_point;
 pub mod air;

@@ -210,6 +210,42 @@ fn a_strangers_frame_is_nobodys_where_the_last_row_is_taken() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// More frames than go through the cipher together; most come again, and are replays where they were opened.
+    #[test]
+    fn what_long_batches_do_does_not_depend_on_the_workers(
+        vms in prop::collection::vec(vm(), 1..usize::from(VMS)),
+        batch in prop::collection::vec(frame(), 1..60),
+        is_little in any::<bool>(),
+    ) {
+        let (mut alone, mut crew) = (table(&vms, 1), table(&vms, 2));
+        for is_down in [false, true] {
+            let octets: Vec<Vec<u8>> = batch.iter().map(|frame| frame.octets(is_down)).collect();
+            let again: Vec<Vec<u8>> = octets.iter().cycle().take(700).cloned().collect();
+            let frames = if is_little { again.iter().map(Vec::as_slice).collect() } else { padded(&again) };
+            let run = |table: &mut ConnectionTable| {
+                if is_down { table.seal_batch(frames.frames()) } else { table.open_batch(frames.frames()) }
+            };
+            let expected = run(&mut alone);
+            prop_assert_eq!(&run(&mut crew), &expected);
+            prop_assert_eq!(crew.save(), alone.save());
+            // One by one they come to the same end, but for what a batch checks before any of it is opened.
+            let mut one_by_one = table(&vms, 1);
+            let passed = again.iter().filter(|frame| {
+                let single: FrameBatch = core::iter::once(frame.as_slice()).collect();
+                let outcome = if is_down { one_by_one.seal_batch(single.frames()) } else { one_by_one.open_batch(single.frames()) };
+                outcome.verdicts.iter().all(Result::is_ok)
+            });
+            let passed = passed.count();
+            if !is_down {
+                prop_assert_eq!(expected.verdicts.iter().filter(|verdict| verdict.is_ok()).count(), passed);
+            }
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn what_batches_do_does_not_depend_on_the_workers(
         vms in prop::collection::vec(vm(), 1..usize::from(VMS)),

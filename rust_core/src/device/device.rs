@@ -64,7 +64,7 @@ pub struct Device {
 impl Device {
     /// A device as after power-up: no rows, no schedule, the radio on no channel.
     pub fn new(config: DeviceConfig) -> Self {
-        // An identifier field has two octets at most.
+        // An identifier field has two octets at most, and 65,535 stands for nobody.
         let config = DeviceConfig { max_vms: config.max_vms.min(65_535), ..config };
         let limits = Limits {
             frames: usize::from(config.burst_frames.max(1)),

@@ -81,7 +81,7 @@ impl Path for Up {
         make_room(octets, frames.data().len());
         let mut jobs = recycle(core::mem::take(&mut alone.part.jobs));
         let (owners, tickets) = alone.part.ready(frames.len());
-        let Place { marks, octets } = layout.place(octets);
+        let Place { marks, octets } = layout.place(octets, frames.data().len());
         let room = octets.len();
         admit_and_fill(&mut jobs, tickets, owners, alone.rows, alone.groups, alone.others, frames, octets);
         marks.write(tickets, room);
@@ -240,8 +240,13 @@ fn fill_one<'a>(
     let (scope, key_id) = match (ticket.way.place(), way) {
         (None, _) => (KeyScope::Pairwise, KeyId::from_low_bits(0)),
         (Some(_), Some(Way::Open(opening, _))) => (opening.scope, opening.key_id),
-        (Some(_), _) => {
+        (Some(_), Some(Way::Up(..) | Way::Forward(..))) if out.len() == mpdu.len() => {
             out.copy_from_slice(mpdu);
+            return;
+        }
+        // All that are not usual are listed.
+        (Some(_), _) => {
+            ticket.verdict = Err(DropReason::Malformed);
             return;
         }
     };

@@ -115,7 +115,7 @@ impl<P: Path> Part<P> {
         self.start
     }
 
-    /// How many frames.
+    /// How many frames, where there are several shards.
     pub(super) const fn len(&self) -> usize {
         self.owners.len()
     }
@@ -123,14 +123,6 @@ impl<P: Path> Part<P> {
     /// Where a frame stands in this part.
     pub(super) const fn place_of(&self, frame: u32) -> usize {
         (frame as usize).saturating_sub(self.start)
-    }
-
-    /// The octets of the frame at that place, of all that the part has.
-    #[cold]
-    pub(super) fn octets_of<'a>(&self, place: usize, octets: &'a [u8]) -> &'a [u8] {
-        let start = length_of(self.tickets.get(..place).unwrap_or_default());
-        let length = self.tickets.get(place).map_or(0, Ticket::length);
-        octets.get(start..start + length).unwrap_or_default()
     }
 
     fn of_shard(&self, shard: usize) -> &[(u32, Owner)] {

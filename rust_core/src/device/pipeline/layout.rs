@@ -29,7 +29,7 @@ pub(in crate::device) struct Marks<'a> {
 
 impl<'a> Layout<'a> {
     /// For so many frames, in the memory of an earlier one.
-    pub(in crate::device) fn new(
+    pub(super) fn new(
         mut offsets: Vec<u32>,
         vms: &'a mut Vec<Option<VmId>>,
         verdicts: &'a mut Vec<Result<(), DropReason>>,
@@ -43,8 +43,10 @@ impl<'a> Layout<'a> {
         Self { offsets, vms, verdicts }
     }
 
-    /// All frames, in a buffer of the result's length.
-    pub(in crate::device) fn place<'o>(&mut self, octets: &'o mut [u8]) -> Place<'_, 'o> {
+    /// All frames, in a buffer of the result's length, or a longer one.
+    pub(in crate::device) fn place<'o>(&mut self, octets: &'o mut [u8], length: usize) -> Place<'_, 'o> {
+        // Where frames end is said by 32 bits.
+        let octets = split(octets, length.min(u32::MAX as usize)).0;
         let ends = self.offsets.get_mut(1..).unwrap_or_default();
         Place { marks: Marks { ends, vms: self.vms, verdicts: self.verdicts, start: 0 }, octets }
     }
@@ -53,22 +55,23 @@ impl<'a> Layout<'a> {
     pub(super) fn mark_failed<'f>(&mut self, failures: impl Iterator<Item = &'f Failure>) -> bool {
         let mut has_holes = false;
         for Failure { frame, reason } in failures {
-            if let Some(verdict) = self.verdicts.get_mut(*frame as usize) {
-                has_holes |= verdict.is_ok();
+            let place = *frame as usize;
+            has_holes |= self.offsets.get(place) != self.offsets.get(place + 1);
+            if let Some(verdict) = self.verdicts.get_mut(place) {
                 *verdict = Err(*reason);
             }
         }
         has_holes
     }
 
-    pub(in crate::device) fn into_offsets(self) -> Vec<u32> {
+    pub(super) fn into_offsets(self) -> Vec<u32> {
         self.offsets
     }
 }
 
 impl<'a, 'o> Place<'a, 'o> {
     /// Takes the first so many frames, with so many octets in all: none where there are not so many left.
-    pub(in crate::device) fn split_off(&mut self, frames: usize, octets: usize) -> Place<'a, 'o> {
+    pub(super) fn split_off(&mut self, frames: usize, octets: usize) -> Place<'a, 'o> {
         let Self { marks: rest, octets: rest_octets } = self;
         let (ends, vms, verdicts, part);
         (ends, rest.ends) = split(core::mem::take(&mut rest.ends), frames);
@@ -82,7 +85,7 @@ impl<'a, 'o> Place<'a, 'o> {
     }
 
     /// Gives each frame its octets, one behind the other, and says so. What has no room has failed.
-    pub(in crate::device) fn lay_out<W>(self, tickets: &mut [Ticket<W>]) -> &'o mut [u8] {
+    pub(super) fn lay_out<W>(self, tickets: &mut [Ticket<W>]) -> &'o mut [u8] {
         self.marks.write(tickets, self.octets.len());
         self.octets
     }
@@ -136,7 +139,7 @@ mod tests {
         let mut layout = Layout::new(vec![5; 2], &mut vms, &mut verdicts, 5);
         let mut first = [ticket(0, 2, Ok(())), ticket(1, 0, Err(DropReason::Replay))];
         let mut second = [ticket(2, 3, Ok(())), ticket(3, 2, Ok(())), ticket(4, 1, Ok(()))];
-        let mut rest = layout.place(&mut octets);
+        let mut rest = layout.place(&mut octets, 6);
         assert_eq!(rest.split_off(2, 2).lay_out(&mut first).len(), 2);
         assert_eq!(rest.split_off(3, 4).lay_out(&mut second).len(), 4);
         assert_eq!((length_of(&first), second.map(|ticket| ticket.length)), (2, [3, 0, 1]));

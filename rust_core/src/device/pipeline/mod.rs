@@ -105,12 +105,12 @@ pub(super) struct Admission<W> {
     pub(super) way: Result<(W, usize), DropReason>,
 }
 
-/// A frame on its way: half a cache line.
+/// A frame on its way: half a cache line at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket<W> {
     /// Where it passed so far.
     pub(super) way: W,
-    pub(super) frame: u32,
+    frame: u32,
     length: u32,
     vm: Option<VmId>,
     pub(super) owner: Owner,
@@ -248,7 +248,7 @@ struct Failure {
 
 /// What a batch needs; kept from batch to batch.
 pub(super) struct Scratch<P: Path> {
-    /// As many as shards: each thread has one of each.
+    /// At least as many as threads that were at work: each has one of each.
     parts: Vec<Part<P>>,
     lanes: Vec<Lane<P>>,
     others: Vec<P::Others>,
@@ -266,7 +266,8 @@ impl<P: Path> fmt::Debug for Scratch<P> {
     }
 }
 
-/// Frames that go through the cipher and what is behind it together: their rows and jobs stay in the nearest cache.
+/// Frames that go through the cipher and what is behind it together: their rows, jobs and octets stay in the second-level
+/// cache, and groups of a kernel have neighbours to end beside (64 octets: 2 ns a frame faster than 64 at a time).
 const SLICE: usize = 256;
 
 /// Takes a batch through all stages.
@@ -322,8 +323,9 @@ impl<P: Path> Alone<'_, P> {
     pub(super) fn by_stages(self, frames: Frames<'_>, octets: &mut Vec<u8>, layout: &mut Layout<'_>) {
         let Self { rows, others, part, groups, failures } = self;
         part.admit_all(rows, others, groups, frames);
-        make_room(octets, length_of(&part.tickets).min(u32::MAX as usize));
-        let mut rest = layout.place(octets).lay_out(&mut part.tickets);
+        let length = length_of(&part.tickets).min(u32::MAX as usize);
+        make_room(octets, length);
+        let mut rest = layout.place(octets, length).lay_out(&mut part.tickets);
         for (number, tickets) in part.tickets.chunks_mut(SLICE).enumerate() {
             let octets;
             (octets, rest) = split_front(rest, length_of(tickets));
@@ -355,10 +357,11 @@ fn by_several<P: Path>(
         lane.admit(shard, others, parts, number, frames);
     });
     let lengths = |number: usize| lanes.iter().map(move |lane| lane.length(number)).sum::<usize>();
-    make_room(octets, (0..parts.len()).map(lengths).sum::<usize>().min(u32::MAX as usize));
+    let length = (0..parts.len()).map(lengths).sum::<usize>().min(u32::MAX as usize);
+    make_room(octets, length);
     let mut outs: Vec<&[u8]> = parts.iter().map(|_| &[][..]).collect();
     let (shards, shared_lanes) = (AllShards { rows, others }, &*lanes);
-    let mut rest = layout.place(octets);
+    let mut rest = layout.place(octets, length);
     let tasks = parts.iter_mut().zip(&mut outs).enumerate().map(|(number, (part, out))| {
         let place = rest.split_off(part.len(), lengths(number));
         (number, part, out, place)
@@ -391,15 +394,34 @@ fn by_several<P: Path>(
             let Lane { tickets, starts, failures } = &mut *lane;
             let start = starts.get(number).map_or(0, |(start, _)| *start);
             let end = starts.get(number + 1).map_or(tickets.len(), |(start, _)| *start);
+            let mut cursor = Cursor::default();
             for ticket in tickets.get(start..end).unwrap_or_default() {
                 let at = part.place_of(ticket.frame);
-                let out = || part.octets_of(at, octets);
+                let out = || cursor.octets_of(&part.tickets, at, octets);
                 if let Some((verdict, seen)) = part.fates.get(at) {
                     finish_one::<P>(shard, ticket, *verdict, || *seen, out, others, failures);
                 }
             }
         }
     });
+}
+
+/// Where a frame of a part was that was asked for last.
+#[derive(Default)]
+struct Cursor {
+    place: usize,
+    start: usize,
+}
+
+impl Cursor {
+    /// The octets of the frame at that place, of all that the part has; places are asked for in order.
+    #[inline(never)]
+    fn octets_of<'a, W>(&mut self, tickets: &[Ticket<W>], place: usize, octets: &'a [u8]) -> &'a [u8] {
+        self.start += length_of(tickets.get(self.place..place).unwrap_or_default());
+        self.place = place;
+        let length = tickets.get(place).map_or(0, Ticket::length);
+        octets.get(self.start..self.start + length).unwrap_or_default()
+    }
 }
 
 /// The stages behind the cipher for all frames of a slice.

@@ -59,8 +59,8 @@ pub struct CcmpKey {
     schedule: OnceLock<Box<Schedule>>,
 }
 
-/// Which of the two it is. An enumeration, so that `Option<CcmpKey>` takes no more room.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Which of the two it is.
+#[derive(Clone, Copy)]
 enum Cipher {
     Ccmp128,
     Ccmp256,
