@@ -73,10 +73,10 @@ const fn slot(octets: usize) -> usize {
 }
 
 /// Nanoseconds a packet.
-fn measure(mut batch: impl FnMut()) -> f64 {
+fn measure(mut batch: impl FnMut() -> bool) -> f64 {
     let start = Instant::now();
     for _ in 0..REPEATS {
-        batch();
+        assert!(batch());
     }
     start.elapsed().as_secs_f64() / f64::from(REPEATS) / BATCH as f64 * 1e9
 }

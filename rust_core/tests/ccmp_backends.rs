@@ -70,7 +70,8 @@ fn seal(backend: Backend, frames: &[Frame]) -> Vec<Vec<u8>> {
             result: Err(SealError::Truncated),
         })
         .collect();
-    seal_batch_with(backend, &mut jobs);
+    let none_failed = seal_batch_with(backend, &mut jobs);
+    assert_eq!(none_failed, jobs.iter().all(|job| job.result.is_ok()));
     let lengths: Vec<usize> = jobs.iter().map(|job| job.result.unwrap()).collect();
     for (buffer, length) in buffers.iter_mut().zip(lengths) {
         assert_eq!(buffer[length..], [0xa5; GUARD], "guard octets behind the packet");
@@ -87,7 +88,8 @@ fn open(backend: Backend, frames: &[Frame], sealed: &[Vec<u8>]) -> Vec<(Result<O
         .zip(&mut buffers)
         .map(|((frame, mpdu), out)| OpenJob { key: &frame.key, mpdu, out, result: Err(OpenError::Truncated) })
         .collect();
-    open_batch_with(backend, &mut jobs);
+    let none_failed = open_batch_with(backend, &mut jobs);
+    assert_eq!(none_failed, jobs.iter().all(|job| job.result.is_ok()));
     let results: Vec<_> = jobs.iter().map(|job| job.result).collect();
     for (buffer, frame) in buffers.iter_mut().zip(frames) {
         assert_eq!(buffer[frame.mpdu.len()..], [0xa5; GUARD], "guard octets behind the packet");

@@ -69,8 +69,9 @@ impl Path for Up {
     ) {
         let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(kept_jobs));
         fill(&mut jobs, shards, frames, tickets, octets);
-        open_batch(&mut jobs);
-        take_results(&jobs, tickets, |ticket, place| shards.others(ticket).and_then(|others| others.get(place)));
+        if !open_batch(&mut jobs) {
+            take_results(&jobs, tickets, |ticket, place| shards.others(ticket).and_then(|others| others.get(place)));
+        }
         *kept_jobs = recycle(jobs);
     }
 
@@ -85,8 +86,9 @@ impl Path for Up {
         let room = octets.len();
         admit_and_fill(&mut jobs, tickets, owners, alone.rows, alone.groups, alone.others, frames, octets);
         marks.write(tickets, room);
-        open_batch(&mut jobs);
-        take_results(&jobs, tickets, |_, place| alone.others.get(place));
+        if !open_batch(&mut jobs) {
+            take_results(&jobs, tickets, |_, place| alone.others.get(place));
+        }
         alone.part.jobs = recycle(jobs);
         alone.finish(octets);
     }
@@ -262,9 +264,6 @@ fn take_results<'w>(
     tickets: &mut [Ticket<UsualUp>],
     way: impl Fn(&Ticket<UsualUp>, usize) -> Option<&'w Way>,
 ) {
-    if jobs.iter().all(|job| job.result.is_ok()) {
-        return;
-    }
     let mut results = jobs.iter().map(|job| job.result);
     let was_opened = |ticket: &Ticket<UsualUp>| match ticket.way.place() {
         None => true,

@@ -92,8 +92,7 @@ impl Path for Down {
     ) {
         let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(kept_jobs));
         fill(&mut jobs, shards, frames, tickets, octets);
-        seal_batch(&mut jobs);
-        if jobs.iter().any(|job| job.result.is_err()) {
+        if !seal_batch(&mut jobs) {
             let mut results = jobs.iter().map(|job| job.result);
             for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.seals().is_some()) {
                 if let Some(Err(_)) = results.next() {

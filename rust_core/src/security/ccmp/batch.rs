@@ -13,15 +13,24 @@ use super::{
     x86,
 };
 
-/// Takes all packets through a backend; `Portable` where this processor does not have that one.
-pub(super) fn run<'k, J: Job<'k>>(backend: Backend, jobs: &mut [J]) {
+/// What becomes known on the way.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Remarks {
+    /// Packets whose keys have another length than the kernel's.
+    others: Vec<u32>,
+    /// None has failed so far, certainly.
+    is_right: bool,
+}
+
+/// Takes all packets through a backend; `Portable` where this processor does not have that one. True where certainly none
+/// has failed.
+pub(super) fn run<'k, J: Job<'k>>(backend: Backend, jobs: &mut [J]) -> bool {
     match backend {
-        Backend::Portable => jobs.iter_mut().for_each(run_portable),
-        _ if jobs.is_empty() => {}
+        _ if jobs.is_empty() => true,
         #[cfg(target_arch = "x86_64")]
-        _ if backend.is_available() => {
+        _ if backend != Backend::Portable && backend.is_available() => {
             let is_256 = jobs.first().is_some_and(|job| job.key().is_256());
-            let mut others = Vec::new();
+            let mut remarks = Remarks { others: Vec::new(), is_right: true };
             let (mut few, mut many) = ([0; FEW], Vec::new());
             let order = if let Some(few) = few.get_mut(..jobs.len()) {
                 few
@@ -30,12 +39,17 @@ pub(super) fn run<'k, J: Job<'k>>(backend: Backend, jobs: &mut [J]) {
                 many.as_mut_slice()
             };
             sort(jobs, order);
-            kernel::run(backend, is_256, jobs, order, &mut others);
-            if !others.is_empty() {
-                kernel::run(backend, !is_256, jobs, &others, &mut Vec::new());
+            kernel::run(backend, is_256, jobs, order, &mut remarks);
+            if !remarks.others.is_empty() {
+                let others = core::mem::take(&mut remarks.others);
+                kernel::run(backend, !is_256, jobs, &others, &mut remarks);
             }
+            remarks.is_right
         }
-        _ => jobs.iter_mut().for_each(run_portable),
+        _ => {
+            jobs.iter_mut().for_each(run_portable);
+            false
+        }
     }
 }
 
@@ -46,7 +60,7 @@ pub(super) fn run_one<'k, J: Job<'k>>(job: &mut J) {
 }
 
 /// Takes packets through a kernel, in that order; those whose keys have another length than the kernel's are put into
-/// `others`.
+/// `remarks`.
 ///
 /// A kernel ends a group of packets while it begins the next: either alone leaves half of the processor idle.
 #[cfg(target_arch = "x86_64")]
@@ -56,7 +70,7 @@ pub(super) fn run_groups<'k, K, J, const N: usize, const MIC: usize>(
     kernel: &mut K,
     jobs: &mut [J],
     order: &[u32],
-    others: &mut Vec<u32>,
+    remarks: &mut Remarks,
 ) where
     K: Kernel<N, MIC>,
     J: Job<'k>,
@@ -66,13 +80,13 @@ pub(super) fn run_groups<'k, K, J, const N: usize, const MIC: usize>(
     let mut order = order;
     fetch::<_, N>(jobs, order);
     loop {
-        order = prepare::<_, N, MIC>(jobs, order, now, others);
+        order = prepare::<_, N, MIC>(jobs, order, now, remarks);
         if now.count() + before.count() == 0 {
             break;
         }
         kernel.run(J::OPENS, before, now);
         if J::OPENS {
-            finish::<_, N, MIC>(jobs, before);
+            remarks.is_right &= finish::<_, N, MIC>(jobs, before);
         }
         before.clear();
         (before, now) = (now, before);
@@ -87,7 +101,7 @@ fn prepare<'o, 'k, J: Job<'k>, const N: usize, const MIC: usize>(
     jobs: &mut [J],
     order: &'o [u32],
     lanes: &mut Lanes<N>,
-    others: &mut Vec<u32>,
+    remarks: &mut Remarks,
 ) -> &'o [u32] {
     let mut count = 0;
     let mut order = order;
@@ -97,11 +111,14 @@ fn prepare<'o, 'k, J: Job<'k>, const N: usize, const MIC: usize>(
         order = rest;
         let Some(job) = jobs.get_mut(*index as usize) else { continue };
         if job.key().mic_length() != MIC {
-            others.push(*index);
+            remarks.others.push(*index);
         } else if job.put_plain::<N, MIC>(lanes, count, *index).is_some() {
             count += 1;
         } else {
-            count += prepare_any(lanes, count, *index, job);
+            let lanes_taken = prepare_any(lanes, count, *index, job);
+            // What takes none has failed, or was done by itself.
+            remarks.is_right &= lanes_taken > 0;
+            count += lanes_taken;
         }
     }
     lanes.set_count(count);
@@ -121,14 +138,14 @@ fn fetch<'k, J: Job<'k>, const N: usize>(jobs: &[J], order: &[u32]) {
     }
 }
 
-/// Compares the codes of packets that were opened.
+/// Compares the codes of packets that were opened; are all right?
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the kernel's processor")]
-fn finish<'k, J: Job<'k>, const N: usize, const MIC: usize>(jobs: &mut [J], lanes: &Lanes<N>) {
+fn finish<'k, J: Job<'k>, const N: usize, const MIC: usize>(jobs: &mut [J], lanes: &Lanes<N>) -> bool {
     let all_right = x86::codes_are_right::<N, MIC>(lanes);
     if all_right && !J::IN_PLACE {
-        return;
+        return true;
     }
     for (index, length, mic) in lanes.done() {
         let Some(job) = jobs.get_mut(index as usize) else { continue };
@@ -138,6 +155,7 @@ fn finish<'k, J: Job<'k>, const N: usize, const MIC: usize>(jobs: &mut [J], lane
             job.failed(length);
         }
     }
+    all_right
 }
 
 /// Prepares a packet with any header; says how many lanes it took, one or none.

@@ -5,6 +5,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::{
+    batch::Remarks,
     job::{Job, Packet},
     layout::Block,
     x86, x86_512,
@@ -174,32 +175,32 @@ pub(super) trait Kernel<const N: usize, const MIC: usize> {
 const HALF: usize = 8;
 
 /// Takes packets, in that order, through the kernel of a backend that is available. Those whose keys are of the other
-/// length than `is_256` says are put into `others`.
+/// length than `is_256` says are put into `remarks`.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn run<'k, J: Job<'k>>(
     backend: Backend,
     is_256: bool,
     jobs: &mut [J],
     order: &[u32],
-    others: &mut Vec<u32>,
+    remarks: &mut Remarks,
 ) {
     match (backend, is_256) {
         _ if order.is_empty() => {}
-        (Backend::Vaes512, _) if order.len() <= HALF => run(Backend::Vaes256, is_256, jobs, order, others),
+        (Backend::Vaes512, _) if order.len() <= HALF => run(Backend::Vaes256, is_256, jobs, order, remarks),
         (Backend::Vaes512, _) => {
             // What is left for a group of at most eight has the narrow registers for itself.
             let left = Some(order.len() % (2 * HALF)).filter(|left| *left <= HALF).unwrap_or_default();
             let (order, rest) = order.split_at_checked(order.len() - left).unwrap_or((order, &[]));
             if is_256 {
-                x86_512::Vaes512::<14>::run_all::<16, _>(jobs, order, others);
+                x86_512::Vaes512::<14>::run_all::<16, _>(jobs, order, remarks);
             } else {
-                x86_512::Vaes512::<10>::run_all::<8, _>(jobs, order, others);
+                x86_512::Vaes512::<10>::run_all::<8, _>(jobs, order, remarks);
             }
-            run(Backend::Vaes256, is_256, jobs, rest, others);
+            run(Backend::Vaes256, is_256, jobs, rest, remarks);
         }
-        (Backend::Vaes256, false) => x86::Vaes256::<10>::run_all::<8, _>(jobs, order, others),
-        (Backend::Vaes256, true) => x86::Vaes256::<14>::run_all::<16, _>(jobs, order, others),
-        (Backend::AesNi | Backend::Portable, false) => x86::AesNi::<10>::run_all::<8, _>(jobs, order, others),
-        (Backend::AesNi | Backend::Portable, true) => x86::AesNi::<14>::run_all::<16, _>(jobs, order, others),
+        (Backend::Vaes256, false) => x86::Vaes256::<10>::run_all::<8, _>(jobs, order, remarks),
+        (Backend::Vaes256, true) => x86::Vaes256::<14>::run_all::<16, _>(jobs, order, remarks),
+        (Backend::AesNi | Backend::Portable, false) => x86::AesNi::<10>::run_all::<8, _>(jobs, order, remarks),
+        (Backend::AesNi | Backend::Portable, true) => x86::AesNi::<14>::run_all::<16, _>(jobs, order, remarks),
     }
 }

@@ -290,26 +290,26 @@ pub struct Opened {
     pub packet_number: PacketNumber,
 }
 
-/// Seals all packets, in any order, with the best kernel of this processor.
-pub fn seal_batch(jobs: &mut [SealJob<'_>]) {
-    seal_batch_with(Backend::best(), jobs);
+/// Seals all packets, in any order, with the best kernel of this processor; true where none has failed.
+pub fn seal_batch(jobs: &mut [SealJob<'_>]) -> bool {
+    seal_batch_with(Backend::best(), jobs)
 }
 
-/// Opens all packets, in any order, with the best kernel of this processor.
+/// Opens all packets, in any order, with the best kernel of this processor; true where none has failed.
 ///
 /// Replay counters are checked before and moved after, by the caller.
-pub fn open_batch(jobs: &mut [OpenJob<'_>]) {
-    open_batch_with(Backend::best(), jobs);
+pub fn open_batch(jobs: &mut [OpenJob<'_>]) -> bool {
+    open_batch_with(Backend::best(), jobs)
 }
 
 /// As [`seal_batch`], by a certain backend; `Portable` where this processor does not have it.
-pub fn seal_batch_with(backend: Backend, jobs: &mut [SealJob<'_>]) {
-    batch::run(backend, jobs);
+pub fn seal_batch_with(backend: Backend, jobs: &mut [SealJob<'_>]) -> bool {
+    batch::run(backend, jobs) || jobs.iter().all(|job| job.result.is_ok())
 }
 
 /// As [`open_batch`], by a certain backend; `Portable` where this processor does not have it.
-pub fn open_batch_with(backend: Backend, jobs: &mut [OpenJob<'_>]) {
-    batch::run(backend, jobs);
+pub fn open_batch_with(backend: Backend, jobs: &mut [OpenJob<'_>]) -> bool {
+    batch::run(backend, jobs) || jobs.iter().all(|job| job.result.is_ok())
 }
 
 /// As [`seal_batch_with`], each packet in its own buffer.

@@ -31,7 +31,7 @@ use core::hint::black_box;
 
 use zeroize::Zeroize;
 
-use super::batch;
+use super::batch::{self, Remarks};
 use super::job::{Job, words};
 use super::kernel::{Kernel, Lanes};
 use super::layout::Block;
@@ -160,11 +160,11 @@ macro_rules! kernel {
             pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(
                 jobs: &mut [J],
                 order: &[u32],
-                others: &mut Vec<u32>,
+                remarks: &mut Remarks,
             ) {
                 const { assert!(MIC == mic_length(ROUNDS), "codes of 8 octets go with 10 rounds, of 16 with 14") };
                 // SAFETY: the processor has the instructions.
-                unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
+                unsafe { Self::new().run_groups::<MIC, J>(jobs, order, remarks) }
             }
 
             /// What is done for each packet is compiled for these processors too.
@@ -176,9 +176,9 @@ macro_rules! kernel {
                 &mut self,
                 jobs: &mut [J],
                 order: &[u32],
-                others: &mut Vec<u32>,
+                remarks: &mut Remarks,
             ) {
-                batch::run_groups::<_, J, _, MIC>(self, jobs, order, others);
+                batch::run_groups::<_, J, _, MIC>(self, jobs, order, remarks);
             }
 
             fn run_group(&mut self, opens: bool, lanes: &mut Lanes<{ VECTORS * $width }>) {

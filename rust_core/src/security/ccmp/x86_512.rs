@@ -33,7 +33,7 @@ use core::arch::x86_64::{
 use core::mem::MaybeUninit;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use super::batch;
+use super::batch::{self, Remarks};
 use super::job::Job;
 use super::kernel::{Kernel, Lanes};
 use super::x86::{COUNTER_AT_END, LAST_WORD, ROTATED_LAST_WORD, SCHEDULE, mic_length, put_mics};
@@ -183,11 +183,11 @@ const WHOLE_CHUNK: u8 = 1;
 const LAST_CHUNK: u8 = 2;
 
 impl<const ROUNDS: usize> Vaes512<ROUNDS> {
-    /// Takes packets, in that order, through this kernel; those with keys of another length are put into `others`.
-    pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], others: &mut Vec<u32>) {
+    /// Takes packets, in that order, through this kernel; those with keys of another length are put into `remarks`.
+    pub(super) fn run_all<'k, const MIC: usize, J: Job<'k>>(jobs: &mut [J], order: &[u32], remarks: &mut Remarks) {
         const { assert!(MIC == mic_length(ROUNDS), "codes of 8 octets go with 10 rounds, of 16 with 14") };
         // SAFETY: the processor has the instructions.
-        unsafe { Self::new().run_groups::<MIC, J>(jobs, order, others) }
+        unsafe { Self::new().run_groups::<MIC, J>(jobs, order, remarks) }
     }
 
     /// What is done for each packet is compiled for these processors too.
@@ -199,9 +199,9 @@ impl<const ROUNDS: usize> Vaes512<ROUNDS> {
         &mut self,
         jobs: &mut [J],
         order: &[u32],
-        others: &mut Vec<u32>,
+        remarks: &mut Remarks,
     ) {
-        batch::run_groups::<_, J, _, MIC>(self, jobs, order, others);
+        batch::run_groups::<_, J, _, MIC>(self, jobs, order, remarks);
     }
 }
 
