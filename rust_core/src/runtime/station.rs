@@ -1,5 +1,10 @@
 //! What stands on the air: a NIC with its host driver's data plane, or an access point with its wired port.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "ports that are waited for are TAPs, which Linux has")
+)]
+
 use std::sync::Arc;
 
 use crate::access_point::AccessPoint;
