@@ -1,9 +1,11 @@
 //! The way up for a table by itself: the stages of `receive`, one row and one answer for each frame.
 
+use core::slice;
+
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
 use super::pipeline::{
-    AHEAD, Admission, Alone, Layout, Owner, Path, Place, Shards, Ticket, recycle, split_front, ticket_of,
+    AHEAD, Admission, Alone, Layout, Owner, Path, Place, Sources, Ticket, recycle, split_front, ticket_of,
 };
 use super::receive::{Way, admit_header, admit_to_nobody, admit_to_row, group_rows, pass, receiver};
 use super::rows::{HasRows, Rows};
@@ -61,16 +63,16 @@ impl Path for Up {
     }
 
     fn cipher(
-        shards: impl Shards<Self>,
+        sources: Sources<'_, Self>,
         frames: Frames<'_>,
         tickets: &mut [Ticket<UsualUp>],
         octets: &mut [u8],
         kept_jobs: &mut Self::Jobs,
     ) {
         let mut jobs: Vec<OpenJob<'_>> = recycle(core::mem::take(kept_jobs));
-        fill(&mut jobs, shards, frames, tickets, octets);
+        fill(&mut jobs, sources, frames, tickets, octets);
         if !open_batch(&mut jobs) {
-            take_results(&jobs, tickets, |ticket, place| shards.others(ticket).and_then(|others| others.get(place)));
+            take_results(&jobs, tickets, sources);
         }
         *kept_jobs = recycle(jobs);
     }
@@ -87,7 +89,8 @@ impl Path for Up {
         admit_and_fill(&mut jobs, tickets, owners, alone.rows, alone.groups, alone.others, frames, octets);
         marks.write(tickets, room);
         if !open_batch(&mut jobs) {
-            take_results(&jobs, tickets, |_, place| alone.others.get(place));
+            let sources = Sources { rows: alone.rows, others: slice::from_ref(alone.others) };
+            take_results(&jobs, tickets, sources);
         }
         alone.part.jobs = recycle(jobs);
         alone.finish(octets);
@@ -126,7 +129,7 @@ impl Path for Up {
 #[inline(never)]
 fn fill<'a>(
     jobs: &mut Vec<OpenJob<'a>>,
-    shards: impl Shards<Up> + 'a,
+    sources: Sources<'a, Up>,
     frames: Frames<'a>,
     tickets: &mut [Ticket<UsualUp>],
     mut octets: &'a mut [u8],
@@ -135,8 +138,8 @@ fn fill<'a>(
     for (ticket, mpdu) in tickets.iter_mut().zip(frames.iter()).filter(|(ticket, _)| ticket.verdict.is_ok()) {
         let out;
         (out, octets) = split_front(octets, ticket.length());
-        let way = ticket.way.place().and_then(|place| shards.others(ticket)?.get(place));
-        fill_one(jobs, ticket, shards.row(ticket), way, mpdu, out);
+        let way = ticket.way.place().and_then(|place| sources.others(ticket)?.get(place));
+        fill_one(jobs, ticket, sources.row(ticket), way, mpdu, out);
     }
 }
 
@@ -258,16 +261,15 @@ fn fill_one<'a>(
     }
 }
 
-/// What became of the frames that were to be opened. `way` says of a ticket that is not usual what was to be done.
-fn take_results<'w>(
-    jobs: &[OpenJob<'_>],
-    tickets: &mut [Ticket<UsualUp>],
-    way: impl Fn(&Ticket<UsualUp>, usize) -> Option<&'w Way>,
-) {
+/// What became of the frames that were to be opened.
+fn take_results(jobs: &[OpenJob<'_>], tickets: &mut [Ticket<UsualUp>], sources: Sources<'_, Up>) {
     let mut results = jobs.iter().map(|job| job.result);
     let was_opened = |ticket: &Ticket<UsualUp>| match ticket.way.place() {
         None => true,
-        Some(place) => matches!(way(ticket, place), Some(Way::Open(..))),
+        Some(place) => {
+            let way = sources.others(ticket).and_then(|others| others.get(place));
+            matches!(way, Some(Way::Open(..)))
+        }
     };
     for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && was_opened(ticket)) {
         if let Some(Err(error)) = results.next() {

@@ -59,15 +59,9 @@ impl Rows {
         self.shards.len()
     }
 
-    /// In which shard a row lies.
     #[inline]
-    pub(crate) fn shard_of(&self, vr: VrId) -> usize {
-        // A division by what is not known costs more than the rest of the way to the row.
-        match self.shards.len() {
-            1 => 0,
-            2 => vr.index() % 2,
-            shards => vr.index() % shards,
-        }
+    fn shard_of(&self, vr: VrId) -> usize {
+        shard_among(vr, self.shards.len())
     }
 
     /// The shards, each to be changed by another thread.
@@ -96,6 +90,17 @@ impl Rows {
     /// All rows, to be changed; shard by shard.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Row> {
         self.shards.iter_mut().flat_map(|shard| &mut shard.rows).filter(|row| !row.is_vacant())
+    }
+}
+
+/// In which of so many shards a row lies.
+#[inline]
+pub(crate) const fn shard_among(vr: VrId, shards: usize) -> usize {
+    // A division by what is not known costs more than the rest of the way to the row.
+    match shards {
+        1 => 0,
+        2 => vr.index() % 2,
+        shards => vr.index() % shards,
     }
 }
 

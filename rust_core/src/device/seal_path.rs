@@ -2,7 +2,7 @@
 
 use super::connection_table::{Groups, Row};
 use super::drop_reason::DropReason;
-use super::pipeline::{Admission, Alone, Layout, Path, Shards, Ticket, recycle, split_front};
+use super::pipeline::{Admission, Alone, Layout, Path, Sources, Ticket, recycle, split_front};
 use super::transmit::{self, Outgoing};
 use super::usual;
 use crate::frame_batch::Frames;
@@ -84,14 +84,14 @@ impl Path for Down {
     }
 
     fn cipher(
-        shards: impl Shards<Self>,
+        sources: Sources<'_, Self>,
         frames: Frames<'_>,
         tickets: &mut [Ticket<Way>],
         octets: &mut [u8],
         kept_jobs: &mut Self::Jobs,
     ) {
         let mut jobs: Vec<SealJob<'_>> = recycle(core::mem::take(kept_jobs));
-        fill(&mut jobs, shards, frames, tickets, octets);
+        fill(&mut jobs, sources, frames, tickets, octets);
         if !seal_batch(&mut jobs) {
             let mut results = jobs.iter().map(|job| job.result);
             for ticket in tickets.iter_mut().filter(|ticket| ticket.verdict.is_ok() && ticket.way.seals().is_some()) {
@@ -132,7 +132,7 @@ impl Path for Down {
 #[inline(never)]
 fn fill<'a>(
     jobs: &mut Vec<SealJob<'a>>,
-    shards: impl Shards<Down> + 'a,
+    sources: Sources<'a, Down>,
     frames: Frames<'a>,
     tickets: &mut [Ticket<Way>],
     mut octets: &'a mut [u8],
@@ -145,7 +145,7 @@ fn fill<'a>(
             out.copy_from_slice(mpdu);
             continue;
         };
-        match shards.row(ticket).and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
+        match sources.row(ticket).and_then(|row| row.keys().find(KeyScope::Pairwise, key_id)) {
             Some(key) => {
                 let key = key.key();
                 jobs.push(SealJob { key, packet_number, key_id, mpdu, out, result: Err(SealError::NoRoom) });

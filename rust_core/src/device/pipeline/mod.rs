@@ -18,7 +18,7 @@
 mod admission;
 mod layout;
 
-use core::fmt;
+use core::{fmt, slice};
 
 use admission::Lane;
 pub(super) use admission::{AHEAD, Part, ticket_of};
@@ -29,7 +29,7 @@ use super::batch::BatchOutcome;
 use super::connection_table::{Groups, Parts, Row};
 use super::crew::Crew;
 use super::drop_reason::DropReason;
-use super::rows::{HasRows, Rows};
+use super::rows::{HasRows, Rows, shard_among};
 use crate::frame_batch::{FrameBatch, Frames, make_room};
 use crate::ids::{Identifier, VmId, VrId};
 
@@ -71,7 +71,7 @@ pub(super) trait Path: Sized + Sync {
     /// The cipher, or a copy of what goes as it came, for some frames and their tickets. In `octets` they come to lie one
     /// behind the other, each as long as its ticket says.
     fn cipher(
-        shards: impl Shards<Self>,
+        sources: Sources<'_, Self>,
         frames: Frames<'_>,
         tickets: &mut [Ticket<Self::Way>],
         octets: &mut [u8],
@@ -163,78 +163,30 @@ impl Owner {
     }
 }
 
-/// Where the cipher finds what it needs of a frame's row.
-pub(super) trait Shards<P: Path>: Copy {
+/// Where the cipher finds what it needs of a frame: all rows, and by thread the frames that are not usual.
+pub(super) struct Sources<'s, P: Path> {
+    pub(super) rows: &'s Rows,
+    pub(super) others: &'s [P::Others],
+}
+
+impl<P: Path> Clone for Sources<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Path> Copy for Sources<'_, P> {}
+
+impl<'s, P: Path> Sources<'s, P> {
     /// A frame's row, if it has one.
-    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
-    where
-        Self: 'a;
+    #[inline]
+    pub(super) fn row(self, ticket: &Ticket<P::Way>) -> Option<&'s Row> {
+        self.rows.known(ticket.owner.row()?)
+    }
 
     /// Where to look a frame up that is not usual.
-    fn others<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a P::Others>
-    where
-        Self: 'a;
-}
-
-/// One thread has all frames.
-struct AllRows<'s, P: Path> {
-    rows: &'s Rows,
-    others: &'s P::Others,
-}
-
-/// Several have them, each those of its shard.
-struct AllShards<'s, P: Path> {
-    rows: &'s Rows,
-    others: &'s [P::Others],
-}
-
-impl<P: Path> Clone for AllRows<'_, P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P: Path> Copy for AllRows<'_, P> {}
-
-impl<P: Path> Clone for AllShards<'_, P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P: Path> Copy for AllShards<'_, P> {}
-
-impl<P: Path> Shards<P> for AllRows<'_, P> {
     #[inline]
-    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
-    where
-        Self: 'a,
-    {
-        self.rows.known(ticket.owner.row()?)
-    }
-
-    #[inline]
-    fn others<'a>(self, _: &Ticket<P::Way>) -> Option<&'a P::Others>
-    where
-        Self: 'a,
-    {
-        Some(self.others)
-    }
-}
-
-impl<P: Path> Shards<P> for AllShards<'_, P> {
-    #[inline]
-    fn row<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a Row>
-    where
-        Self: 'a,
-    {
-        self.rows.known(ticket.owner.row()?)
-    }
-
-    fn others<'a>(self, ticket: &Ticket<P::Way>) -> Option<&'a P::Others>
-    where
-        Self: 'a,
-    {
+    pub(super) fn others(self, ticket: &Ticket<P::Way>) -> Option<&'s P::Others> {
         self.others.get(shard_of(ticket.owner, self.others.len()))
     }
 }
@@ -330,7 +282,8 @@ impl<P: Path> Alone<'_, P> {
             let octets;
             (octets, rest) = split_front(rest, length_of(tickets));
             let frames = frames.part(number * SLICE..number * SLICE + tickets.len());
-            P::cipher(AllRows { rows, others }, frames, tickets, octets, &mut part.jobs);
+            let sources = Sources { rows, others: slice::from_ref(others) };
+            P::cipher(sources, frames, tickets, octets, &mut part.jobs);
             finish_all::<P>(rows, tickets, octets, others, failures);
         }
     }
@@ -360,7 +313,7 @@ fn by_several<P: Path>(
     let length = (0..parts.len()).map(lengths).sum::<usize>().min(u32::MAX as usize);
     make_room(octets, length);
     let mut outs: Vec<&[u8]> = parts.iter().map(|_| &[][..]).collect();
-    let (shards, shared_lanes) = (AllShards { rows, others }, &*lanes);
+    let (sources, shared_lanes) = (Sources { rows, others }, &*lanes);
     let mut rest = layout.place(octets, length);
     let tasks = parts.iter_mut().zip(&mut outs).enumerate().map(|(number, (part, out))| {
         let place = rest.split_off(part.len(), lengths(number));
@@ -375,7 +328,7 @@ fn by_several<P: Path>(
             let length = length_of(tickets);
             let frames = frames.part(first + number * SLICE..first + number * SLICE + tickets.len());
             let mut octets = octets.get_mut(start..start + length).unwrap_or_default();
-            P::cipher(shards, frames, tickets, octets, &mut part.jobs);
+            P::cipher(sources, frames, tickets, octets, &mut part.jobs);
             part.fates.extend(tickets.iter().map(|ticket| {
                 let out;
                 (out, octets) = split_front(core::mem::take(&mut octets), ticket.length());
@@ -462,11 +415,7 @@ fn finish_one<'a, P: Path>(
 /// Whose frames each shard has; nobody's are the first one's.
 #[inline]
 fn shard_of(owner: Owner, count: usize) -> usize {
-    match (owner.row(), count) {
-        (None, _) => 0,
-        (Some(vr), 2) => vr.index() % 2,
-        (Some(vr), count) => vr.index() % count,
-    }
+    owner.row().map_or(0, |vr| shard_among(vr, count))
 }
 
 /// Octets of frames in the result.

@@ -52,18 +52,11 @@ pub const HEADER_LENGTH: usize = 8;
 pub struct CcmpKey {
     /// Its octets, as they lie in memory: words are wiped in an eighth of the steps.
     words: Zeroizing<[u64; 4]>,
-    cipher: Cipher,
+    cipher: CipherSuite,
     /// The bits of the first octet of QoS Control that are authenticated.
     qos_mask: u8,
     /// Expanded when it is first asked for: the kernels expand keys on the fly.
     schedule: OnceLock<Box<Schedule>>,
-}
-
-/// Which of the two it is.
-#[derive(Clone, Copy)]
-enum Cipher {
-    Ccmp128,
-    Ccmp256,
 }
 
 impl CcmpKey {
@@ -77,7 +70,7 @@ impl CcmpKey {
         .ok_or(InvalidKeyLength(key.len()))
     }
 
-    fn from_words(cipher: Cipher, words: [u64; 4]) -> Self {
+    fn from_words(cipher: CipherSuite, words: [u64; 4]) -> Self {
         Self { words: Zeroizing::new(words), cipher, qos_mask: layout::TID, schedule: OnceLock::new() }
     }
 
@@ -161,7 +154,7 @@ impl CcmpKey {
 
     /// CCMP-256 it is.
     const fn is_256(&self) -> bool {
-        matches!(self.cipher, Cipher::Ccmp256)
+        self.cipher.0 == CipherSuite::CCMP_256.0
     }
 
     const fn qos_mask(&self) -> u8 {
@@ -193,10 +186,7 @@ impl CcmpKey {
 
     /// CCMP-128 or CCMP-256.
     pub const fn cipher(&self) -> CipherSuite {
-        match self.cipher {
-            Cipher::Ccmp128 => CipherSuite::CCMP_128,
-            Cipher::Ccmp256 => CipherSuite::CCMP_256,
-        }
+        self.cipher
     }
 
     pub(super) fn is_zero(&self) -> bool {
@@ -213,14 +203,14 @@ impl CcmpKey {
 impl From<&[u8; 16]> for CcmpKey {
     fn from(key: &[u8; 16]) -> Self {
         let [first, second] = words(key);
-        Self::from_words(Cipher::Ccmp128, [first, second, 0, 0])
+        Self::from_words(CipherSuite::CCMP_128, [first, second, 0, 0])
     }
 }
 
 /// Of CCMP-256.
 impl From<&[u8; 32]> for CcmpKey {
     fn from(key: &[u8; 32]) -> Self {
-        Self::from_words(Cipher::Ccmp256, words(key))
+        Self::from_words(CipherSuite::CCMP_256, words(key))
     }
 }
 
@@ -232,7 +222,7 @@ fn words<const N: usize>(octets: &[u8]) -> [u64; N] {
 
 impl fmt::Debug for CcmpKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("CcmpKey").field("cipher", &self.cipher()).finish_non_exhaustive()
+        out.debug_struct("CcmpKey").field("cipher", &self.cipher).finish_non_exhaustive()
     }
 }
 
